@@ -1,0 +1,28 @@
+"""Settings: what can be set, where it is read from, and what a reload changes."""
+
+from __future__ import annotations
+
+from karl_trio.errors import ConfigError
+
+from .addresses import InterfaceSettings, parse_interface, parse_listen, primary_address
+from .changes import Change, differences, in_force
+from .loading import load
+from .settings import Learning, LogFormat, LogLevel, Settings, descriptions, without_effect
+
+__all__ = [
+    "Change",
+    "ConfigError",
+    "InterfaceSettings",
+    "Learning",
+    "LogFormat",
+    "LogLevel",
+    "Settings",
+    "descriptions",
+    "differences",
+    "in_force",
+    "load",
+    "parse_interface",
+    "parse_listen",
+    "primary_address",
+    "without_effect",
+]

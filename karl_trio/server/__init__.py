@@ -1,0 +1,1 @@
+"""The daemon: transports, the dispatcher of NG requests, and the root nursery."""
