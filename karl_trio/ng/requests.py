@@ -1,0 +1,207 @@
+"""The requests that there are, each with what it may say.
+
+A new command is one more class here; its attributes are the canonical keys with underscores, and keys
+that it does not have are ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar
+
+from attrs import field, frozen
+from attrs.validators import ge
+
+from karl_trio.endpoint import Family
+from karl_trio.errors import UnrecognizedCommand
+
+from .keys import canonical
+from .nearest import quoted
+from .parameters import collect
+from .structuring import Address, Body, Octet, Protocol, Seconds, SourceAddress, structurer
+from .values import Value
+
+DEFAULT_LIMIT = 32
+"""Calls in a list, if the request does not say; rtpengine's number."""
+
+
+@frozen(kw_only=True)
+class Request:
+    """What all requests have.
+
+    Attributes:
+        flags: canonical names (lower case, hyphens) of the flags that are no value of another key.
+        warnings: one line for each key, flag or option that is not known.
+        supports: what the SIP proxy understands beyond the first protocol, as ``load limit``.
+        received_from: where the SIP message came from.
+    """
+
+    command: ClassVar[str]
+
+    flags: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
+    supports: frozenset[str] = frozenset()
+    received_from: SourceAddress | None = None
+
+
+@frozen(kw_only=True)
+class CallRequest(Request):
+    """What all requests have that concern one call."""
+
+    call_id: str
+
+
+RequestT = TypeVar("RequestT", bound=Request)
+
+_STRUCTURERS: dict[str, Callable[[Mapping[str, object]], Request]] = {}
+
+
+def _request(command: str) -> Callable[[type[RequestT]], type[RequestT]]:
+    """Make the decorated class the one for a command."""
+
+    def register(cls: type[RequestT]) -> type[RequestT]:
+        cls.command = command
+        _STRUCTURERS[canonical(command)] = structurer(cls)
+        return cls
+
+    return register
+
+
+@_request("ping")
+@frozen(kw_only=True)
+class PingRequest(Request):
+    """Asks whether the daemon is alive."""
+
+
+@frozen(kw_only=True)
+class SdpRequest(CallRequest):
+    """What offers and answers have in common.
+
+    Attributes:
+        from_tag: who the SIP message is from; in an answer still the one who made the offer.
+        to_tag: who it is to, as soon as that is known.
+        sdp: the body, as it came.
+        via_branch: tells the branches of a forked call apart.
+        label: a name for the leg that the SDP comes from.
+        replace: parts of the SDP that become ours, as canonical words.
+        direction: names of interfaces, towards the sender and the receiver of the offer; as sent.
+        ice: remove, force, force-relay, default or optional.
+        dtls: off, passive or active.
+        sdes: options in lower case, suites in upper case: ``off``, ``no-NULL_HMAC_SHA1_80``.
+        transport_protocol: of the outgoing SDP, in upper case; that of the incoming one if None.
+        media_address: to write into the outgoing SDP.
+        rtcp_mux, bundle, osrtp: canonical words.
+        tos: the type-of-service byte of outgoing packets.
+        media_timeout: seconds without media after which the call ends.
+        delete_delay: seconds between a delete and the end of the call.
+        codec: codecs by operation (strip, offer, except, ...), in order and as sent.
+        ptime, ptime_reverse: milliseconds of audio in a packet.
+        endpoint_learning: off, immediate, delayed or heuristic.
+        sdp_attr: sections of the SDP, each with lists of attributes by command.
+    """
+
+    from_tag: str
+    to_tag: str | None = None
+    sdp: Body
+    via_branch: str | None = None
+    label: str | None = None
+    replace: frozenset[str] = frozenset()
+    direction: tuple[str, ...] = ()
+    ice: str | None = None
+    dtls: str | None = None
+    sdes: tuple[str, ...] = ()
+    osrtp: frozenset[str] = frozenset()
+    transport_protocol: Protocol | None = None
+    media_address: Address | None = None
+    address_family: Family | None = None
+    rtcp_mux: frozenset[str] = frozenset()
+    bundle: frozenset[str] = frozenset()
+    tos: Octet | None = None
+    media_timeout: Seconds | None = None
+    delete_delay: Seconds | None = None
+    record_call: bool | None = None
+    codec: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    ptime: int | None = None
+    ptime_reverse: int | None = None
+    endpoint_learning: str | None = None
+    metadata: str | None = None
+    sdp_attr: Mapping[str, Any] = field(factory=dict)
+
+
+@_request("offer")
+@frozen(kw_only=True)
+class OfferRequest(SdpRequest):
+    """An SDP offer on its way from one leg to the other."""
+
+
+@_request("answer")
+@frozen(kw_only=True)
+class AnswerRequest(SdpRequest):
+    """An SDP answer on its way back."""
+
+    to_tag: str
+
+
+@_request("delete")
+@frozen(kw_only=True)
+class DeleteRequest(CallRequest):
+    """Ends a call, or a leg of it.
+
+    Attributes:
+        from_tag: the leg to end; the whole call if None.
+        to_tag: taken into account with the flag ``to-tag`` only.
+        delete_delay: seconds until then; what is configured if None.
+    """
+
+    from_tag: str | None = None
+    to_tag: str | None = None
+    via_branch: str | None = None
+    delete_delay: Seconds | None = None
+
+
+@_request("query")
+@frozen(kw_only=True)
+class QueryRequest(CallRequest):
+    """Asks for the figures of a call, or of one leg and those that it talks to."""
+
+    from_tag: str | None = None
+    to_tag: str | None = None
+
+
+@_request("list")
+@frozen(kw_only=True)
+class ListRequest(Request):
+    """Asks which calls there are.
+
+    Attributes:
+        limit: how many at most.
+    """
+
+    limit: int = field(default=DEFAULT_LIMIT, validator=ge(0))
+
+
+@_request("statistics")
+@frozen(kw_only=True)
+class StatisticsRequest(Request):
+    """Asks for the figures of the daemon."""
+
+
+def structure(body: Mapping[str, Value]) -> Request:
+    """Return the typed request for a decoded dictionary.
+
+    Raises:
+        UnrecognizedCommand: there is no such command, or none is named.
+        InvalidParameters: a key that must be there is not, or holds what cannot be meant; the
+            detail names it.
+    """
+    parameters = collect(body)
+    values = parameters.values
+    command = values.get("command")
+    if not isinstance(command, str):
+        raise UnrecognizedCommand("no string 'command'")
+    make = _STRUCTURERS.get(canonical(command))
+    if make is None:
+        raise UnrecognizedCommand(quoted(command))
+    values["flags"] = parameters.flags
+    values["warnings"] = parameters.warnings
+    return make(values)
