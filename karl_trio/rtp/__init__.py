@@ -1,0 +1,1 @@
+"""RTP and RTCP without I/O (RFC 3550)."""
