@@ -1,0 +1,1 @@
+"""Moving packets: interfaces, ports, endpoint learning and the relay."""

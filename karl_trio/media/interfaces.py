@@ -1,0 +1,164 @@
+"""The named local addresses that media is sent from and received at."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from random import Random
+from typing import Protocol
+
+from attrs import frozen
+
+from karl_trio.endpoint import Endpoint, Family, family_of
+from karl_trio.errors import InvalidParameters
+
+from .ports import OpenSocket, PortPool, open_udp_socket
+
+
+class InterfaceSpec(Protocol):
+    """What the configuration says of one interface."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def advertised(self) -> str: ...
+
+
+@frozen(eq=False)
+class Interface:
+    """A local address for media, under the name that NG requests know it by.
+
+    Attributes:
+        name: several interfaces may share one, usually an IPv4 and an IPv6 address of the same network.
+        address: the literal address that sockets are bound to.
+        advertised: the literal address that is written into SDP; another one than `address` behind a NAT.
+        pool: the ports of `address`.
+    """
+
+    name: str
+    address: str
+    advertised: str
+    pool: PortPool
+
+    @property
+    def family(self) -> Family:
+        return family_of(self.address)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only programs on this host can reach it."""
+        return ipaddress.ip_address(self.address).is_loopback
+
+
+class Interfaces:
+    """All interfaces in the order of the configuration; the first is the default one."""
+
+    def __init__(self, interfaces: Iterable[Interface]) -> None:
+        self._interfaces = tuple(interfaces)
+        if not self._interfaces:
+            raise ValueError("no interface")
+        self._names = frozenset(interface.name for interface in self._interfaces)
+        self._addresses = frozenset(
+            _canonical(address)
+            for interface in self._interfaces
+            for address in (interface.address, interface.advertised)
+        )
+
+    @classmethod
+    def build(
+        cls,
+        specs: Iterable[InterfaceSpec],
+        *,
+        low: int,
+        high: int,
+        rest: float,
+        random: Random,
+        open_socket: OpenSocket = open_udp_socket,
+    ) -> Interfaces:
+        """Make interfaces and their port pools; those with the same local address share one pool.
+
+        Args:
+            specs: what is configured, the default interface first.
+            low, high, rest, random, open_socket: as for `PortPool`.
+
+        Raises:
+            ValueError: there are no interfaces, or no pair of ports between `low` and `high`.
+        """
+        pools: dict[str, PortPool] = {}
+        interfaces = []
+        for spec in specs:
+            pool = pools.get(spec.address)
+            if pool is None:
+                pool = PortPool(spec.address, low, high, rest=rest, random=random, open_socket=open_socket)
+                pools[spec.address] = pool
+            interfaces.append(Interface(spec.name, spec.address, spec.advertised, pool))
+        return cls(interfaces)
+
+    def __iter__(self) -> Iterator[Interface]:
+        return iter(self._interfaces)
+
+    def __len__(self) -> int:
+        return len(self._interfaces)
+
+    @property
+    def pools(self) -> tuple[PortPool, ...]:
+        """Each port pool once."""
+        return tuple({id(interface.pool): interface.pool for interface in self._interfaces}.values())
+
+    def find(self, name: str | None, family: Family | None) -> Interface:
+        """Return the interface for a leg.
+
+        A name that is not known, or not in that family, means the default: a proxy's script that names
+        a network we do not have should still get its call through. `is_known` tells the difference.
+
+        Args:
+            name: the name asked for; None when none was.
+            family: the address family needed; None when either will do.
+
+        Raises:
+            InvalidParameters: there is no interface of that family at all.
+        """
+        fallback = None
+        for interface in self._interfaces:
+            if family is None or interface.family == family:
+                if name is None or interface.name == name:
+                    return interface
+                fallback = fallback or interface
+        if fallback is None:
+            raise InvalidParameters(f"no interface has an address of family {family}")
+        return fallback
+
+    def is_known(self, name: str) -> bool:
+        """Whether an interface of this name is configured."""
+        return name in self._names
+
+    def is_own(self, address: str) -> bool:
+        """Whether a literal address, in whatever spelling, is one that we bind to or advertise.
+
+        Phones may well run on the same host, so this alone makes no loop; see `is_own_port`.
+        """
+        return _canonical(address) in self._addresses
+
+    def is_own_port(self, endpoint: Endpoint) -> bool:
+        """Whether an endpoint is one of our own media ports: media sent there comes straight back to us."""
+        address = _canonical(endpoint.address)
+        return any(
+            endpoint.port in interface.pool
+            and address in (_canonical(interface.address), _canonical(interface.advertised))
+            for interface in self._interfaces
+        )
+
+
+def _canonical(address: str) -> str:
+    """Return one spelling for all ways to write an address; what is no literal address stays as it is."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    # ::ffff:192.0.2.1 reaches the same host as 192.0.2.1 (RFC 4291, 2.5.5.2).
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return str(mapped or parsed)

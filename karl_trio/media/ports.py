@@ -1,0 +1,289 @@
+"""UDP ports for media: which are free, and the sockets bound to those that are taken.
+
+Ports come in pairs, RTP on the even port and RTCP on the odd one above it (RFC 3550, 11). A pair that was
+given back rests for a while before it is used again: the far end of the old call may still be sending, and
+its packets must not turn up in a new one.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from collections import deque
+from collections.abc import Callable
+from random import Random
+
+from attrs import define, field, frozen
+
+from karl_trio.endpoint import Endpoint
+from karl_trio.errors import OutOfPorts
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 64
+"""Pairs tried for one request. Other programs seldom sit on our range; where one sits on all of it, each try
+costs some 20 microseconds, and media must not wait for more than a millisecond. What was tried rests, so the
+next request tries others."""
+
+_PORT_REFUSED = frozenset({errno.EADDRINUSE, errno.EACCES})
+"""What bind says when another port may well do; after anything else every other port would fail alike."""
+
+_OPEN_FILE_LIMIT = frozenset({errno.EMFILE, errno.ENFILE})
+
+OpenSocket = Callable[[Endpoint], socket.socket]
+
+
+def open_udp_socket(endpoint: Endpoint) -> socket.socket:
+    """Return a new non-blocking UDP socket bound to `endpoint`; it is not inherited by child processes.
+
+    Raises:
+        OSError: the port is taken, the address is not ours, or no more files may be opened.
+    """
+    family = socket.AF_INET6 if endpoint.family == "IP6" else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        if family == socket.AF_INET6:
+            # The wildcard address would otherwise take the IPv4 port as well, which another pool may own.
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        opened.bind(endpoint.sockaddr)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+@define(init=False)
+class PairBook:
+    """Which pairs of a range are free, resting or taken, each known by its even port; no sockets, no clock.
+
+    Every pair is in exactly one of the three. Free pairs are used in the order in which they became free, so
+    that a port stays unused for as long as the range allows; the first order is random, so that it cannot be
+    guessed.
+
+    Args:
+        low: the lowest port that may be used.
+        high: the highest one.
+        rest: seconds that a pair rests after use.
+        random: shuffles the first order.
+
+    Raises:
+        ValueError: the range does not hold an even port and the odd one above it.
+    """
+
+    _free: deque[int]
+    _resting: deque[tuple[float, int]]  # (time of release, pair), oldest first
+    _taken: set[int]
+    _rest: float
+
+    def __init__(self, low: int, high: int, *, rest: float, random: Random) -> None:
+        pairs = list(range(low + low % 2, high, 2))
+        if not pairs:
+            raise ValueError(f"no pair of ports (an even one and the odd one above it) in {low}-{high}")
+        random.shuffle(pairs)
+        self._free = deque(pairs)
+        self._resting = deque()
+        self._taken = set()
+        self._rest = rest
+
+    @property
+    def free(self) -> int:
+        return len(self._free)
+
+    @property
+    def resting(self) -> int:
+        """How many rest; one whose rest has just ended counts until the next `take`."""
+        return len(self._resting)
+
+    @property
+    def taken(self) -> int:
+        return len(self._taken)
+
+    def take(self, now: float) -> int | None:
+        """Take a free pair, else the one that has rested longest; None when all are taken."""
+        while self._resting and self._resting[0][0] + self._rest <= now:
+            self._free.append(self._resting.popleft()[1])
+        if self._free:
+            pair = self._free.popleft()
+        elif self._resting:
+            pair = self._resting.popleft()[1]
+        else:
+            return None
+        self._taken.add(pair)
+        return pair
+
+    def release(self, pair: int, now: float) -> None:
+        """Let a taken pair rest; `now` must not go backwards."""
+        self._taken.remove(pair)
+        self._resting.append((now, pair))
+
+    def put_back(self, pair: int) -> None:
+        """Undo a `take` after which the pair was not used."""
+        self._taken.remove(pair)
+        self._free.appendleft(pair)
+
+
+@define(eq=False, weakref_slot=False)
+class Port:
+    """One of our bound UDP ports.
+
+    Attributes:
+        socket: non-blocking, not connected.
+        endpoint: the local address that it is bound to.
+        is_closed: whether `close` was called.
+    """
+
+    socket: socket.socket
+    endpoint: Endpoint
+    _pool: PortPool = field(repr=False)
+    is_closed: bool = False
+
+    def fileno(self) -> int:
+        """Return the socket's file descriptor; -1 once it is closed."""
+        return self.socket.fileno()
+
+    def close(self, now: float) -> None:
+        """Close the socket; once both ports of the pair are closed, it rests. Harmless when repeated."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self.socket.close()
+        self._pool._closed(self, now)
+
+    def set_tos(self, tos: int) -> None:
+        """Mark what is sent from here with this type-of-service octet (IPv4) or traffic class (IPv6)."""
+        if self.endpoint.family == "IP6":
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, tos)
+        else:
+            self.socket.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
+
+
+@frozen(eq=False)
+class PortPair:
+    """An even port for RTP and the one above it for RTCP."""
+
+    rtp: Port
+    rtcp: Port
+
+    def close(self, now: float) -> None:
+        """Close what is still open of the two."""
+        self.rtp.close(now)
+        self.rtcp.close(now)
+
+
+class PortPool:
+    """The media ports of one local address.
+
+    Args:
+        address: the literal address to bind to.
+        low: the lowest port that may be used; an odd one is left out.
+        high: the highest one; an even one is left out, since RTCP has no port above it.
+        rest: seconds that a pair of ports rests between two uses.
+        random: decides the order in which ports are used first.
+        open_socket: binds a socket; tests put their own here.
+    """
+
+    __slots__ = ("_book", "_fault", "_half_closed", "_open_socket", "address", "high", "low")
+
+    def __init__(
+        self,
+        address: str,
+        low: int,
+        high: int,
+        *,
+        rest: float,
+        random: Random,
+        open_socket: OpenSocket = open_udp_socket,
+    ) -> None:
+        self.address = address
+        self.low = low
+        self.high = high
+        self._book = PairBook(low, high, rest=rest, random=random)
+        self._half_closed: set[int] = set()
+        self._open_socket = open_socket
+        # What kept the last request from opening sockets, so that it is logged once and not for every call.
+        self._fault: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<PortPool {self.address} {self.low}-{self.high}: {self.in_use} of {self.size} ports in use>"
+
+    @property
+    def size(self) -> int:
+        """How many ports there are: always `free` + `resting` + `in_use`."""
+        return 2 * (self._book.free + self._book.resting + self._book.taken)
+
+    @property
+    def free(self) -> int:
+        """How many ports are free and rested."""
+        return 2 * self._book.free
+
+    @property
+    def resting(self) -> int:
+        """How many ports rest between two uses, or are waited for because another program has them."""
+        return 2 * self._book.resting
+
+    @property
+    def in_use(self) -> int:
+        """How many ports are taken; both of a pair count until both are closed."""
+        return 2 * self._book.taken
+
+    def __contains__(self, port: int) -> bool:
+        return self.low <= port <= self.high
+
+    def take_pair(self, now: float) -> PortPair:
+        """Bind a pair of ports.
+
+        Raises:
+            OutOfPorts: all are taken, here or by other programs, or no socket can be opened; the detail says.
+        """
+        refusal: OSError | None = None
+        for _ in range(min(MAX_ATTEMPTS, self.size // 2)):
+            pair = self._book.take(now)
+            if pair is None:
+                break
+            try:
+                ports = self._open_pair(pair)
+            except OSError as error:
+                if error.errno in _PORT_REFUSED:
+                    refusal = error
+                    self._book.release(pair, now)
+                    continue
+                self._book.put_back(pair)
+                raise self._fault_of(error) from error
+            except BaseException:
+                self._book.put_back(pair)
+                raise
+            self._fault = None
+            return ports
+        if refusal is not None:
+            raise OutOfPorts(f"{self.address}: no port that could be bound: {refusal.strerror}") from refusal
+        raise OutOfPorts(
+            f"{self.address}: all {self.size} ports between {self.low} and {self.high} are in use"
+        )
+
+    def _open_pair(self, pair: int) -> PortPair:
+        rtp, rtcp = Endpoint(self.address, pair), Endpoint(self.address, pair + 1)
+        rtp_socket = self._open_socket(rtp)
+        try:
+            rtcp_socket = self._open_socket(rtcp)
+        except BaseException:
+            rtp_socket.close()
+            raise
+        return PortPair(Port(rtp_socket, rtp, self), Port(rtcp_socket, rtcp, self))
+
+    def _fault_of(self, error: OSError) -> OutOfPorts:
+        """Say what keeps us from opening any socket at all, and log it when it is new."""
+        what = "open-file limit reached" if error.errno in _OPEN_FILE_LIMIT else "cannot open a socket"
+        detail = f"{what}: {error.strerror}"
+        if error.errno != self._fault:
+            self._fault = error.errno
+            log.error("%s: %s (%d of %d ports in use)", self.address, detail, self.in_use, self.size)
+        return OutOfPorts(detail)
+
+    def _closed(self, port: Port, now: float) -> None:
+        pair = port.endpoint.port & ~1
+        if pair in self._half_closed:
+            self._half_closed.remove(pair)
+            self._book.release(pair, now)
+        else:
+            self._half_closed.add(pair)

@@ -1,0 +1,301 @@
+"""The userspace road of a packet: from one stream's socket to its sinks.
+
+Theory of operation. A stream is one RTP or RTCP flow (or, for media that is neither, one flow of
+datagrams) between us and a leg, on a socket of its own. Every datagram passes, in this order:
+demultiplex (RFC 7983), source check, count, learn, the stages, send to each sink. What the datagram
+is and where it comes from is settled before anything is remembered of it, so that a stranger can
+change nothing (SECURITY: A1 to A5).
+
+There are two receivers. `receive` is complete and always right. `receive_confirmed` is the same for
+the packet that almost every packet is: RTP, from the confirmed source, on a stream without stages;
+whatever is not just that, it hands over. Which one a stream uses is decided when the call changes.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable
+from enum import IntEnum
+
+import trio
+from attrs import define, field
+
+from karl_trio.endpoint import Endpoint, SockAddr
+from karl_trio.errors import Malformed
+from karl_trio.rtp.demux import Protocol, classify
+from karl_trio.rtp.reception import Reception, Receptions
+from karl_trio.rtp.rtcp import check_compound
+
+from .latch import Latch
+from .poller import Poller
+from .ports import Port
+
+Datagram = memoryview | bytes
+Stage = Callable[[Datagram, float], Datagram | None]
+"""A step between learning and sending: returns what goes on, or None when nothing does."""
+
+MAX_DATAGRAM = 65_536
+"""No UDP datagram is longer, so none is cut short on the way in."""
+
+USUAL_SIZE = 1_600
+"""A view of each size up to this is kept ready; larger than any datagram on an Ethernet."""
+
+RTP_HEADER = 12
+"""Octets of the fixed RTP header (RFC 3550, 5.1)."""
+
+# One buffer for all streams: a datagram is done with before the next one is read.
+_buffer = bytearray(MAX_DATAGRAM)
+_whole = memoryview(_buffer)
+_views = [_whole[:size] for size in range(USUAL_SIZE + 1)]
+_unpack_header = struct.Struct("!BBHII").unpack_from
+
+
+class Component(IntEnum):
+    """Which flow of a media a stream carries (RFC 8445, 4)."""
+
+    RTP = 1
+    RTCP = 2
+
+
+@define(eq=False)
+class Stream:
+    """One flow between us and a leg: where its packets come from, where they go, and what was counted.
+
+    Attributes:
+        port: our socket; the stream owns it and closes it when its relay ends.
+        component: RTP or RTCP.
+        latch: which source is believed, and where packets for this leg are sent.
+        clock_rates: RTP clock rates in Hz by payload type, from the leg's SDP.
+        is_opaque: the media is not RTP (T.38, application): datagrams are passed on unread.
+        is_secure: the packets are encrypted end to end: RTCP can be checked up to its first header
+            only, and DTLS is passed between the confirmed ends.
+        is_muxed: RTCP arrives here too (RFC 5761).
+        sinks: the streams whose legs get what arrives here.
+        rtcp_sinks: the streams whose legs get RTCP that arrives here.
+        stages: what an accepted packet passes before it is sent; empty for plain relaying.
+        companion: the RTCP stream of an RTP stream: it believes the host that RTP was learned from.
+        packets: accepted from the leg; `octets` is their size as UDP payload.
+        errors: dropped or not sent, for whatever reason; `drops` says for which.
+        packets_out: sent to the leg, with `octets_out` and `errors_out`.
+        receptions: what its RTP sources look like; `payload_type` is the newest packet's, -1 before one.
+        queue_drops: datagrams that the kernel dropped because this socket's queue was full.
+        last_packet: when a packet was last accepted, in seconds on Trio's clock; at first, when the
+            stream was opened.
+    """
+
+    port: Port
+    component: Component
+    latch: Latch
+    last_packet: float
+    clock_rates: dict[int, int] = field(factory=dict)
+    is_opaque: bool = False
+    is_secure: bool = False
+    is_muxed: bool = False
+    sinks: tuple[Stream, ...] = ()
+    rtcp_sinks: tuple[Stream, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    companion: Stream | None = None
+    packets: int = 0
+    octets: int = 0
+    errors: int = 0
+    packets_out: int = 0
+    octets_out: int = 0
+    errors_out: int = 0
+    queue_drops: int = 0
+    drops: dict[str, int] = field(factory=dict)
+    receptions: Receptions = field(factory=Receptions)
+    _reception: Reception | None = field(default=None, init=False)
+    payload_type: int = field(default=-1, init=False)
+    _source: SockAddr | None = field(default=None, init=False)
+    _destination: SockAddr | None = field(default=None, init=False)
+    _recvfrom_into: Callable[[bytearray], tuple[int, SockAddr]] = field(init=False)
+    _sendto: Callable[[Datagram, SockAddr], int] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._recvfrom_into = self.port.socket.recvfrom_into
+        self._sendto = self.port.socket.sendto
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take over what the latch knows; to be called after every change of it."""
+        latch, companion = self.latch, self.companion
+        trusted, destination = latch.trusted, latch.destination
+        self._source = None if trusted is None else trusted.sockaddr
+        self._destination = None if destination is None else destination.sockaddr
+        if companion is None or latch.source is None:
+            return
+        if companion.latch.required_host != latch.source.address:
+            companion.latch.required_host = latch.source.address
+            companion.refresh()
+
+    @property
+    def receiver(self) -> Callable[[float], None]:
+        """The quickest receiver that is right for this stream as it is now."""
+        if self.component is Component.RTP and not self.is_opaque and not self.stages:
+            return self.receive_confirmed
+        return self.receive
+
+    def receive_confirmed(self, now: float) -> None:
+        """Relay one datagram, quickly if it is RTP from the confirmed source."""
+        try:
+            size, source = self._recvfrom_into(_buffer)
+        except OSError as error:
+            self._drop_unread(error)
+            return
+        first, second, sequence, timestamp, ssrc = _unpack_header(_buffer)
+        payload_type = second & 0x7F
+        # Payload types 64 to 95 are RTCP on a shared port (RFC 5761, 4).
+        if source != self._source or first & 0xC0 != 0x80 or 64 <= payload_type <= 95 or size < RTP_HEADER:
+            self._deal(size, source, now)
+            return
+        self.packets += 1
+        self.octets += size
+        self.last_packet = now
+        reception = self._reception
+        if reception is None or ssrc != reception.ssrc or payload_type != self.payload_type:
+            reception = self._select(ssrc, payload_type)
+        reception.packet(sequence, timestamp, size, now)
+        datagram = _views[size] if size <= USUAL_SIZE else _whole[:size]
+        for sink in self.sinks:
+            sink.send(datagram)
+
+    def receive(self, now: float) -> None:
+        """Relay one datagram of whatever kind, from wherever."""
+        try:
+            size, source = self._recvfrom_into(_buffer)
+        except OSError as error:
+            self._drop_unread(error)
+            return
+        self._deal(size, source, now)
+
+    def send(self, datagram: Datagram) -> None:
+        """Send a datagram to the leg; one that cannot be sent is counted and forgotten."""
+        destination = self._destination
+        if destination is None:
+            self._drop_unsent("no_destination")
+            return
+        try:
+            self._sendto(datagram, destination)
+        except BlockingIOError:
+            self._drop_unsent("send_queue_full")
+        except OSError:
+            self._drop_unsent("send_failed")
+        else:
+            self.packets_out += 1
+            self.octets_out += len(datagram)
+
+    def _deal(self, size: int, sockaddr: SockAddr, now: float) -> None:
+        source = Endpoint.from_sockaddr(sockaddr)
+        if self.is_opaque:
+            if size == 0:
+                self.drop("empty")
+            elif not self._accept(source, 0, 0, now):
+                self.drop("foreign_source")
+            else:
+                self._pass_on(size, now, self.sinks)
+            return
+        protocol = classify(_buffer[0], _buffer[1]) if size >= 2 else Protocol.UNKNOWN
+        if protocol is Protocol.RTP and self.component is Component.RTP:
+            self._deal_rtp(size, source, now)
+        elif protocol is Protocol.RTCP:
+            self._deal_rtcp(size, source, now)
+        elif protocol is Protocol.DTLS and self.is_secure:
+            self._deal_dtls(size, source, now)
+        else:
+            self.drop(protocol.name.lower())
+
+    def _deal_rtp(self, size: int, source: Endpoint, now: float) -> None:
+        if size < RTP_HEADER:
+            self.drop("too_short")
+            return
+        _, second, sequence, timestamp, ssrc = _unpack_header(_buffer)
+        if not self._accept(source, ssrc, second & 0x7F, now):
+            self.drop("foreign_source")
+            return
+        self._select(ssrc, second & 0x7F).packet(sequence, timestamp, size, now)
+        self._pass_on(size, now, self.sinks)
+
+    def _deal_rtcp(self, size: int, source: Endpoint, now: float) -> None:
+        # Checked to its last octet before it can teach us anything (A2).
+        try:
+            check_compound(_whole[:size], is_encrypted=self.is_secure)
+        except Malformed:
+            self.drop("malformed_rtcp")
+            return
+        if self.component is Component.RTCP:
+            accepted = self._accept(source, 0, 0, now)
+        else:
+            # On the RTP port only RTP teaches; RTCP has to come from where RTP comes from.
+            accepted = self.latch.allows(source)
+        if not accepted:
+            self.drop("foreign_source")
+            return
+        self._pass_on(size, now, self.rtcp_sinks)
+
+    def _deal_dtls(self, size: int, source: Endpoint, now: float) -> None:
+        if not self.latch.allows(source):
+            self.drop("foreign_source")
+            return
+        self._pass_on(size, now, self.sinks)
+
+    def _accept(self, source: Endpoint, ssrc: int, payload_type: int, now: float) -> bool:
+        accepted = self.latch.packet(source, ssrc, payload_type, now)
+        self.refresh()
+        return accepted
+
+    def _select(self, ssrc: int, payload_type: int) -> Reception:
+        reception = self._reception = self.receptions.select(ssrc)
+        self.payload_type = payload_type
+        clock_rate = self.clock_rates.get(payload_type)
+        if clock_rate is not None:
+            reception.clock_rate = clock_rate
+        return reception
+
+    def _pass_on(self, size: int, now: float, sinks: tuple[Stream, ...]) -> None:
+        self.packets += 1
+        self.octets += size
+        self.last_packet = now
+        datagram: Datagram | None = _whole[:size]
+        for stage in self.stages:
+            if datagram is not None:
+                datagram = stage(datagram, now)
+        if datagram is not None:
+            for sink in sinks:
+                sink.send(datagram)
+
+    def drop(self, reason: str) -> None:
+        """Count a datagram that goes no further."""
+        self.errors += 1
+        self.drops[reason] = self.drops.get(reason, 0) + 1
+
+    def _drop_unread(self, error: OSError) -> None:
+        # BlockingIOError: the kernel found a bad checksum after it had said that the socket is readable.
+        if not isinstance(error, BlockingIOError):
+            self.drop("receive_failed")
+
+    def _drop_unsent(self, reason: str) -> None:
+        self.errors_out += 1
+        self.drops[reason] = self.drops.get(reason, 0) + 1
+
+
+SO_MEMINFO = 55
+"""Socket option that reads a socket's memory figures (Linux 4.12); not in the socket module."""
+
+_MEMINFO = struct.Struct("=9I")
+_MEMINFO_DROPS = 8
+
+
+def sample_queue_drops(stream: Stream) -> None:
+    """Ask the kernel how many datagrams it dropped at the stream's full queue."""
+    figures = stream.port.socket.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, _MEMINFO.size)
+    if len(figures) == _MEMINFO.size:
+        stream.queue_drops = _MEMINFO.unpack(figures)[_MEMINFO_DROPS]
+
+
+async def relay(stream: Stream, poller: Poller) -> None:
+    """Relay a stream's packets until cancelled, then close its port."""
+    try:
+        await poller.serve(stream.port.fileno(), stream.receiver)
+    finally:
+        stream.port.close(trio.current_time())
