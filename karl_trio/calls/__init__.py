@@ -1,0 +1,1 @@
+"""Calls: their legs, media and streams, and what offers, answers and timeouts do to them."""

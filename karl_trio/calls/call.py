@@ -1,0 +1,139 @@
+"""A call, and the nursery that everything of it lives in."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator
+from enum import Enum
+
+import trio
+from attrs import define, field
+
+from karl_trio.media.poller import Poller
+from karl_trio.media.relay import Stream, relay
+
+from .leg import Leg
+from .media import Media
+
+log = logging.getLogger(__name__)
+
+
+class EndReason(Enum):
+    """Why a call ended, in the words of the log and of `statistics`."""
+
+    REGULAR = "regular"
+    TIMEOUT = "timeout"
+    SILENT_TIMEOUT = "silent-timeout"
+    OFFER_TIMEOUT = "offer-timeout"
+    FINAL_TIMEOUT = "final-timeout"
+    FORCED = "forced"
+    FAILED = "failed"
+
+
+@define(eq=False, kw_only=True)
+class Call:
+    """Everything under one call-id: its legs, and a nursery with a relay task for each stream.
+
+    Ending a call is cancelling its scope; each relay closes its own port on the way out.
+
+    Attributes:
+        created: Unix time in seconds.
+        created_at: the same on Trio's clock.
+        last_signal: Unix time of the last offer or answer.
+        last_signal_at: the same on Trio's clock.
+        count_closed: told of every stream that has closed, for the totals.
+        media_timeout: seconds without media after which the call is reaped, where the proxy asked
+            for another time than the configured one.
+        delete_delay: likewise, seconds that the call goes on after `delete`.
+        end_reason: why it is ending or about to; None while it is not.
+    """
+
+    call_id: str
+    created: float
+    created_at: float
+    last_signal: float
+    last_signal_at: float
+    poller: Poller = field(repr=False)
+    count_closed: Callable[[Stream], None] = field(repr=False)
+    legs: list[Leg] = field(factory=list)
+    media_timeout: float | None = None
+    delete_delay: float | None = None
+    metadata: str | None = None
+    end_reason: EndReason | None = None
+    _scope: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
+    _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
+    _relays: dict[Stream, trio.CancelScope] = field(factory=dict, init=False, repr=False)
+
+    async def run(self) -> None:
+        """Keep the call, with its relays, until it is ended."""
+        with self._scope:
+            async with trio.open_nursery() as self._nursery:
+                for stream, scope in list(self._relays.items()):
+                    self._nursery.start_soon(self._relay, stream, scope)
+                await trio.sleep_forever()
+
+    def start(self, stream: Stream) -> None:
+        """Relay a stream from now on; its port is closed when the relay or the call ends."""
+        scope = self._relays[stream] = trio.CancelScope()
+        if self._nursery is not None:
+            self._nursery.start_soon(self._relay, stream, scope)
+
+    def stop(self, stream: Stream) -> None:
+        """End the relay of a stream."""
+        # One that has not begun yet begins all the same, for only its own task closes its port.
+        scope = self._relays.get(stream)
+        if scope is not None:
+            scope.cancel()
+
+    def refresh(self, stream: Stream) -> None:
+        """Let changes of a stream's latch and stages take effect."""
+        stream.refresh()
+        self.poller.replace(stream.port.fileno(), stream.receiver)
+
+    def cancel(self) -> None:
+        """End everything of the call now."""
+        self._scope.cancel()
+
+    def end(self, reason: EndReason, *, at: float) -> None:
+        """Let the call end at a time on Trio's clock; of two times, the earlier counts."""
+        if at < self._scope.deadline:
+            self._scope.deadline = at
+            self.end_reason = reason
+
+    def keep(self) -> None:
+        """Forget that the call was about to end: a new offer or answer came in time."""
+        self._scope.deadline = math.inf
+        self.end_reason = None
+
+    @property
+    def is_ending(self) -> bool:
+        return self.end_reason is not None
+
+    @property
+    def streams(self) -> Iterator[Stream]:
+        """Every open stream of the call."""
+        for leg in self.legs:
+            for media in leg.media:
+                yield from media.streams
+
+    @property
+    def media(self) -> Iterator[tuple[Leg, Media]]:
+        for leg in self.legs:
+            for media in leg.media:
+                yield leg, media
+
+    def find_leg(self, tag: str) -> Leg | None:
+        """Return the leg that a tag means, or None."""
+        for leg in self.legs:
+            if leg.goes_by(tag):
+                return leg
+        return None
+
+    async def _relay(self, stream: Stream, scope: trio.CancelScope) -> None:
+        try:
+            with scope:
+                await relay(stream, self.poller)
+        finally:
+            del self._relays[stream]
+            self.count_closed(stream)

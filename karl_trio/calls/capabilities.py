@@ -1,0 +1,77 @@
+"""What this version cannot do yet of what an offer or answer may ask for.
+
+A request that depends on it is refused: an empty ok would leave the call without audio and nobody
+would know why. One that merely goes without it gets a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from karl_trio.errors import NotSupported
+from karl_trio.ng.requests import SdpRequest
+from karl_trio.sdp.description import Description
+
+EFFECTIVE_FLAGS = frozenset(
+    {
+        "asymmetric",
+        "fatal",
+        "force-increment-sdp-ver",
+        "full-rtcp-attribute",
+        "generate-mid",
+        "loop-protect",
+        "media-handover",
+        "new-branch",
+        "no-port-latching",
+        "no-rtcp-attribute",
+        "original-sendrecv",
+        "port-latching",
+        "record-call",
+        "sip-source-address",
+        "strict-source",
+        "symmetric",
+        "trust-address",
+    }
+)
+"""Flags that do what they say; every other known one gets a warning."""
+
+TRANSCODING = frozenset({"transcode", "mask", "set"})
+"""Codec operations that cannot be left out: the call would be offered what the other side cannot speak."""
+
+ICE_OFF = frozenset({None, "remove", "default"})
+DTLS_OFF = frozenset({None, "off", "no", "disable"})
+
+
+def check_capabilities(request: SdpRequest, description: Description) -> tuple[str, ...]:
+    """Return a warning for each thing asked for that has no effect.
+
+    Raises:
+        NotSupported: it asks for something that cannot be done and cannot be left out.
+    """
+    if request.ice not in ICE_OFF:
+        raise NotSupported(f"ICE={request.ice}: ICE is not there yet")
+    for operation in TRANSCODING & request.codec.keys():
+        raise NotSupported(f"codec {operation}: transcoding is not there yet")
+    is_secure = request.transport_protocol is not None and "SAVP" in request.transport_protocol
+    for section in description.media:
+        if section.port == 0 or not section.is_rtp:
+            continue
+        if request.transport_protocol is not None and is_secure != section.is_secure:
+            wish = f"transport-protocol {request.transport_protocol} for {section.protocol}"
+            raise NotSupported(f"{wish}: SRTP is not there yet")
+        if section.is_secure and section.has_ice:
+            raise NotSupported(f"{section.protocol} with ICE: ICE is not there yet")
+        if section.is_secure and request.dtls not in DTLS_OFF:
+            raise NotSupported(f"DTLS={request.dtls}: DTLS-SRTP is passed through only")
+    return tuple(_warnings(request, description))
+
+
+def _warnings(request: SdpRequest, description: Description) -> Iterator[str]:
+    for flag in sorted(request.flags - EFFECTIVE_FLAGS):
+        yield f"flag '{flag}' has no effect yet"
+    for operation in sorted(request.codec.keys()):
+        yield f"codec-{operation} has no effect yet"
+    if request.record_call:
+        yield "recording is not there yet"
+    if any(section.has_ice for section in description.media if section.port):
+        yield "ICE is not there yet: it was removed"

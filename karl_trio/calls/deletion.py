@@ -1,0 +1,81 @@
+"""The command `delete`: a whole call, or one leg of it."""
+
+from __future__ import annotations
+
+import logging
+
+from karl_trio.errors import UnknownCall
+from karl_trio.ng.requests import DeleteRequest
+
+from .call import Call, EndReason
+from .exchange import close_face
+from .leg import Leg
+from .statistics import query_reply
+from .table import CallTable
+from .wiring import wire
+
+log = logging.getLogger(__name__)
+
+NOTHING_MATCHED = "Call-ID not found or tags didn't match"
+"""What rtpengine says; proxies' scripts look for it."""
+
+
+def delete(calls: CallTable, request: DeleteRequest, now: float) -> dict[str, object]:
+    """End a call, or take a leg out of it; return the figures of the call, unless the flag `fast` is set.
+
+    Args:
+        now: seconds on Trio's clock.
+
+    Raises:
+        UnknownCall: nothing matched, and the request named only a call-id or has the flag `fatal`. A
+            proxy sends tags too, and then it is no fault: the BYE was just sent again.
+    """
+    call = calls.get(request.call_id)
+    legs = [] if call is None else _legs_to_delete(call, request)
+    if call is None or not legs:
+        if "fatal" in request.flags or (request.from_tag is None and request.to_tag is None):
+            raise UnknownCall(request.call_id)
+        return {"warning": NOTHING_MATCHED}
+    reply = {} if "fast" in request.flags else query_reply(call, None, None)
+    delays = (request.delete_delay, call.delete_delay, calls.settings.delete_delay)
+    delay = next(delay for delay in delays if delay is not None)
+    if len(legs) == len(call.legs):
+        calls.end(call, EndReason.REGULAR, now=now, after=delay)
+    else:
+        for leg in legs:
+            remove_leg(call, leg)
+        log.info("%d of the call's legs deleted", len(legs))
+    return reply
+
+
+def remove_leg(call: Call, leg: Leg) -> None:
+    """Take a leg out of a call, with everything that was opened for it."""
+    call.legs.remove(leg)
+    for media in leg.media:
+        for face in list(media.faces):
+            close_face(call, media, face)
+    for peer in leg.peers:
+        peer.peers.remove(leg)
+        for media in peer.media:
+            for face in [face for face in media.faces if face.peer is leg]:
+                close_face(call, media, face)
+    wire(call)
+
+
+def _legs_to_delete(call: Call, request: DeleteRequest) -> list[Leg]:
+    """Return the legs that go: all of them, or one with those that are left talking to nobody."""
+    if request.from_tag is None and request.to_tag is None:
+        return list(call.legs)
+    tag = request.from_tag
+    if request.to_tag is not None and (tag is None or "to-tag" in request.flags):
+        tag = request.to_tag
+    assert tag is not None
+    leg = call.find_leg(tag)
+    if leg is not None and request.via_branch is not None:
+        # A branch of a forked call that failed: its leg has no tag yet, but a Via branch of its own.
+        branches = [peer for peer in leg.peers if peer.via_branch is not None]
+        if branches and leg.via_branch != request.via_branch:
+            leg = next((peer for peer in branches if peer.via_branch == request.via_branch), None)
+    if leg is None:
+        return []
+    return [leg, *(peer for peer in leg.peers if peer.peers == [leg])]

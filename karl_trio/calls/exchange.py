@@ -1,0 +1,284 @@
+"""Carrying out the plan of an offer or an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from attrs import define
+
+from karl_trio.config import Settings
+from karl_trio.errors import OutOfPorts
+from karl_trio.media.interfaces import Interface
+from karl_trio.media.latch import Latch
+from karl_trio.media.ports import Port, PortPair
+from karl_trio.media.relay import Component, Stream
+
+from .call import Call
+from .leg import Leg
+from .media import Advertised, Face, FaceState, Media
+from .plan import MediaPlan, Plan, Role
+from .wiring import wire
+
+MAX_SUPERSEDED_FACES = 4
+"""Replaced faces kept open for one media: what a leg may still use after a few re-INVITEs at once."""
+
+
+@define
+class OpenedPorts:
+    """The ports that one media of a plan needed, open but of no stream yet."""
+
+    listener: PortPair | None = None
+    speaker: PortPair | None = None
+
+    @property
+    def ports(self) -> Iterator[Port]:
+        for pair in (self.listener, self.speaker):
+            if pair is not None:
+                yield pair.rtp
+                yield pair.rtcp
+
+
+def open_ports(plan: Plan, now: float) -> list[OpenedPorts]:
+    """Open the ports that a plan needs; either all of them or none.
+
+    Raises:
+        OutOfPorts: one could not be had.
+    """
+    opened: list[OpenedPorts] = []
+    try:
+        for media in plan.media:
+            ports = OpenedPorts()
+            opened.append(ports)
+            if media.opens_listener_face:
+                ports.listener = plan.listener_interface.pool.take_pair(now)
+            if media.opens_speaker_face:
+                ports.speaker = plan.speaker_interface.pool.take_pair(now)
+    except OutOfPorts:
+        close_ports(opened, now)
+        raise
+    return opened
+
+
+def close_ports(opened: Sequence[OpenedPorts], now: float) -> None:
+    """Give back the ports of a plan that is not carried out after all."""
+    for ports in opened:
+        for port in ports.ports:
+            port.close(now)
+
+
+@define
+class Exchange:
+    """One offer or answer being carried out on a call; nothing in here can fail.
+
+    Attributes:
+        plan: what to do.
+        opened: the ports for it, one entry for each media of the plan.
+        now: seconds on Trio's clock.
+    """
+
+    plan: Plan
+    opened: Sequence[OpenedPorts]
+    call: Call
+    settings: Settings
+    now: float
+
+    def carry_out(self) -> Leg:
+        """Do what the plan says; return the leg that the rewritten SDP is for."""
+        speaker, listener = self._legs()
+        for index, (media_plan, ports) in enumerate(zip(self.plan.media, self.opened, strict=True)):
+            speaker_media = _media_at(speaker, index)
+            listener_media = _media_at(listener, index)
+            speaker_media.advertised = media_plan.advertised
+            speaker_media.source_rules = self.plan.source_rules
+            if media_plan.is_relayed:
+                self._face_listener(media_plan, ports, speaker, listener, listener_media)
+                self._face_speaker(ports, speaker_media, listener)
+                self._settle_mux(media_plan, speaker_media, listener_media)
+                self._tell_streams(speaker_media)
+            else:
+                self._close_media(speaker, speaker_media, listener, listener_media)
+        for leftover in speaker.media[len(self.plan.media) :]:
+            leftover.advertised = None
+            self._close_faces(leftover, list(leftover.faces))
+        wire(self.call)
+        return listener
+
+    def _legs(self) -> tuple[Leg, Leg]:
+        plan, request = self.plan, self.plan.request
+        parties = plan.parties
+        is_offer = plan.role is Role.OFFER
+        speaker = parties.speaker or self._new_leg()
+        listener = parties.listener or self._new_leg()
+        _name(speaker, parties.speaker_tag)
+        _name(listener, parties.listener_tag)
+        if request.via_branch is not None:
+            branch = listener if is_offer else speaker
+            branch.via_branch = request.via_branch
+        if request.label is not None:
+            speaker.label = request.label
+        if len(request.direction) == 2:
+            names = request.direction if is_offer else request.direction[::-1]
+            speaker.interface, listener.interface = names
+        speaker.family = plan.speaker_interface.family
+        listener.family = plan.listener_interface.family
+        for leg, peer in ((speaker, listener), (listener, speaker)):
+            if peer in leg.peers:
+                leg.peers.remove(peer)
+            leg.peers.append(peer)
+        return speaker, listener
+
+    def _new_leg(self) -> Leg:
+        leg = Leg(tag=None, created=self.call.last_signal)
+        self.call.legs.append(leg)
+        return leg
+
+    def _face_listener(
+        self,
+        media_plan: MediaPlan,
+        ports: OpenedPorts,
+        speaker: Leg,
+        listener: Leg,
+        media: Media,
+    ) -> None:
+        """Make the face that the rewritten SDP tells the listener of the newest one."""
+        face = media_plan.listener_face
+        current = media.current_face(speaker)
+        if ports.listener is not None:
+            face = self._open_face(ports.listener, self.plan.listener_interface, media, like=current)
+        assert face is not None
+        face.peer = speaker
+        face.key = media_plan.advertised.endpoint
+        if face is current:
+            return
+        if self.plan.role is Role.OFFER and current is not None and listener.has_answered:
+            face.state = FaceState.PENDING
+        else:
+            face.state = FaceState.CURRENT
+        for other in media.faces:
+            if other is face or other.peer is not speaker:
+                continue
+            # A current face stays so while the one that may replace it is pending.
+            if other.state is FaceState.PENDING or face.state is FaceState.CURRENT:
+                other.supersede(self.now)
+        self._bound_superseded(media)
+
+    def _face_speaker(self, ports: OpenedPorts, media: Media, listener: Leg) -> None:
+        """Open the face that an answer will tell the speaker of, or take the pending one into use."""
+        if ports.speaker is not None:
+            self._open_face(ports.speaker, self.plan.speaker_interface, media, like=None)
+            return
+        latest = media.latest_face(listener)
+        if self.plan.role is Role.ANSWER and latest is not None and latest.state is FaceState.PENDING:
+            current = media.current_face(listener)
+            if current is not None:
+                current.supersede(self.now)
+            latest.state = FaceState.CURRENT
+            self._bound_superseded(media)
+
+    def _open_face(self, pair: PortPair, interface: Interface, media: Media, *, like: Face | None) -> Face:
+        advertised = media.advertised
+        rtp = self._open_stream(pair.rtp, Component.RTP, None if like is None else like.rtp)
+        rtcp = self._open_stream(pair.rtcp, Component.RTCP, None if like is None else like.rtcp)
+        rtp.companion = rtcp
+        face = Face(interface=interface, rtp=rtp, rtcp=rtcp, peer=None, key=None, state=FaceState.CURRENT)
+        media.faces.append(face)
+        if advertised is not None:
+            self._tell_face(face, media, advertised)
+        for stream in face.streams:
+            self.call.start(stream)
+        return face
+
+    def _open_stream(self, port: Port, component: Component, like: Stream | None) -> Stream:
+        request = self.plan.request
+        tos = self.settings.tos if request.tos is None else request.tos
+        if tos:
+            port.set_tos(tos)
+        latch = Latch(follows=component is Component.RTCP)
+        if like is not None:
+            # The leg has not moved: until it is heard on the new port, it is spoken to where it was heard.
+            latch.advertised, latch.destination = like.latch.advertised, like.latch.destination
+        return Stream(port=port, component=component, latch=latch, last_packet=self.now)
+
+    def _settle_mux(self, media_plan: MediaPlan, speaker_media: Media, listener_media: Media) -> None:
+        if media_plan.accepts_mux is not None:
+            speaker_media.accepts_mux = media_plan.accepts_mux
+        for media, is_muxed in (
+            (speaker_media, media_plan.speaker_mux),
+            (listener_media, media_plan.listener_mux),
+        ):
+            if is_muxed is None:
+                continue
+            media.is_muxed = is_muxed
+            for face in media.faces:
+                face.rtp.is_muxed = is_muxed
+                if is_muxed and face.rtcp is not None:
+                    self.call.stop(face.rtcp)
+                    face.rtp.companion = None
+                    face.rtcp = None
+
+    def _tell_streams(self, media: Media) -> None:
+        """Let the streams toward the speaker know what its SDP said."""
+        assert media.advertised is not None
+        for face in media.faces:
+            self._tell_face(face, media, media.advertised)
+
+    def _tell_face(self, face: Face, media: Media, advertised: Advertised) -> None:
+        endpoints = {Component.RTP: advertised.endpoint, Component.RTCP: advertised.rtcp_endpoint}
+        for stream in face.streams:
+            media.source_rules.apply(stream.latch)
+            stream.latch.reopen(endpoints[stream.component], self.now)
+            stream.clock_rates = dict(advertised.clock_rates)
+            stream.is_opaque = not advertised.is_rtp
+            stream.is_secure = advertised.is_secure
+            stream.is_muxed = media.is_muxed
+            self.call.refresh(stream)
+        # Once more, for RTCP has to know which host RTP was learned from.
+        face.rtp.refresh()
+
+    def _close_media(self, speaker: Leg, speaker_media: Media, listener: Leg, listener_media: Media) -> None:
+        """Close what a rejected media had open (RFC 3264, 6 and 8.2)."""
+        if self.plan.role is Role.OFFER:
+            self._close_faces(speaker_media, list(speaker_media.faces))
+            self._close_faces(listener_media, list(listener_media.faces))
+            return
+        # Another branch of a forked call may accept what this one rejects.
+        is_last = listener.peers == [speaker]
+        self._close_faces(speaker_media, list(speaker_media.faces))
+        self._close_faces(
+            listener_media,
+            [
+                face
+                for face in listener_media.faces
+                if face.peer is speaker or (face.peer is None and is_last)
+            ],
+        )
+
+    def _bound_superseded(self, media: Media) -> None:
+        superseded = [face for face in media.faces if face.state is FaceState.SUPERSEDED]
+        self._close_faces(media, superseded[: max(0, len(superseded) - MAX_SUPERSEDED_FACES)])
+
+    def _close_faces(self, media: Media, faces: Sequence[Face]) -> None:
+        for face in faces:
+            close_face(self.call, media, face)
+
+
+def close_face(call: Call, media: Media, face: Face) -> None:
+    """Close a face of a media: its relays end and its ports go back."""
+    media.faces.remove(face)
+    for stream in face.streams:
+        call.stop(stream)
+
+
+def _media_at(leg: Leg, index: int) -> Media:
+    while len(leg.media) <= index:
+        leg.media.append(Media(index=len(leg.media) + 1))
+    return leg.media[index]
+
+
+def _name(leg: Leg, tag: str | None) -> None:
+    if tag is None or leg.goes_by(tag):
+        return
+    if leg.tag is None:
+        leg.tag = tag
+    else:
+        leg.aliases.add(tag)

@@ -1,0 +1,67 @@
+"""Legs: the participants of a call."""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from karl_trio.endpoint import Family
+
+from .media import Media
+
+
+@define(kw_only=True)
+class SentSdp:
+    """What the SDP that a leg was last sent said of itself, for the `replace` flags that hold on to it.
+
+    Attributes:
+        username, session_id, name: as the leg was first told them.
+        version: of the last one sent.
+        body: the last one sent, with the version as it then was.
+    """
+
+    username: str
+    session_id: str
+    name: str
+    version: int
+    body: str
+
+
+@define(eq=False, kw_only=True)
+class Leg:
+    """One participant of a call (rtpengine: monologue).
+
+    Attributes:
+        tag: its SIP tag; None until its first answer names it.
+        created: Unix time in seconds.
+        via_branch: the Via branch of the INVITE that was forked to it.
+        label: a name that the proxy gave it.
+        aliases: further tags that mean this leg.
+        interface: name of the interface that faces it; None for the default one.
+        family: address family that it is spoken to in.
+        media: its media, by their order in its SDP.
+        peers: the legs that it made an offer to or got one from.
+        sent: the last SDP that it was sent.
+    """
+
+    tag: str | None
+    created: float
+    via_branch: str | None = None
+    label: str | None = None
+    aliases: set[str] = field(factory=set)
+    interface: str | None = None
+    family: Family | None = None
+    media: list[Media] = field(factory=list)
+    peers: list[Leg] = field(factory=list)
+    sent: SentSdp | None = None
+
+    def goes_by(self, tag: str) -> bool:
+        """Say whether a tag means this leg."""
+        return tag == self.tag or tag in self.aliases
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether an SDP of this leg is known."""
+        return any(media.advertised is not None for media in self.media)
+
+    def __repr__(self) -> str:
+        return f"<Leg {self.tag or 'untagged'!r} {len(self.media)} media>"

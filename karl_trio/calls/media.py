@@ -1,0 +1,184 @@
+"""The media of a leg, and our faces toward it.
+
+Theory of operation. What a leg says of a media in its SDP is one value, `Advertised`. What we told
+the leg in return, a pair of our ports, is a `Face`. A face is opened for the SDP of a peer: it is
+keyed by the peer and the endpoint that the peer advertised, so a re-offer that moves the peer's
+endpoint gives the leg new ports, and one that does not gives it the same ones, as rtpengine does.
+
+A face opened by a re-offer is pending until the leg answers, and packets for the leg leave from the
+current one until then. One that was replaced is superseded: it goes on receiving, as the leg may
+still use it, and is closed when it has been silent for a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from attrs import define, field, frozen
+
+from karl_trio.endpoint import Endpoint
+from karl_trio.media.interfaces import Interface
+from karl_trio.media.latch import Latch, Learning
+from karl_trio.media.relay import Stream
+from karl_trio.sdp.attributes import Direction
+
+if TYPE_CHECKING:
+    from .leg import Leg
+
+
+@frozen(kw_only=True)
+class Advertised:
+    """What a leg's last SDP said of one of its media.
+
+    Attributes:
+        kind: "audio", "video", "image" ...
+        protocol: "RTP/AVP", "udptl" ...
+        endpoint, rtcp_endpoint: where it wants packets; None when the media is rejected, or when it has
+            been on hold by zero address from the start.
+        direction: with such a hold taken into account.
+        is_secure: it is SRTP, or may become so (RFC 8643), with keys that we do not hold.
+        offers_mux: it can take RTCP on the RTP port.
+        clock_rates: RTP clock rates in Hz by payload type.
+        codec_names: such as "PCMU/8000", by payload type.
+    """
+
+    kind: str
+    protocol: str
+    endpoint: Endpoint | None
+    rtcp_endpoint: Endpoint | None
+    direction: Direction
+    mid: str | None
+    offers_mux: bool
+    is_rtp: bool
+    is_secure: bool
+    is_rejected: bool
+    clock_rates: Mapping[int, int]
+    codec_names: Mapping[int, str]
+
+
+@frozen(kw_only=True)
+class SourceRules:
+    """How the leg's real endpoints are learned, as the request that carried its SDP asked."""
+
+    learning: Learning = Learning.HEURISTIC
+    strict: bool = True
+    asymmetric: bool = False
+    handover: bool = False
+
+    def apply(self, latch: Latch) -> None:
+        latch.learning = self.learning
+        latch.strict = self.strict
+        latch.asymmetric = self.asymmetric
+        latch.handover = self.handover
+
+
+class FaceState(Enum):
+    """How far the leg knows of a face."""
+
+    PENDING = "offered to the leg, which has not answered yet"
+    CURRENT = "in use"
+    SUPERSEDED = "replaced by another, but the leg may still send to it"
+
+
+@define(eq=False, kw_only=True)
+class Face:
+    """A pair of our ports toward a leg.
+
+    Attributes:
+        rtcp: None when RTCP shares the RTP port for good.
+        peer: whose SDP it was opened for; None until somebody answers.
+        key: the endpoint in that SDP.
+        superseded_at: when it was replaced, in seconds on Trio's clock.
+    """
+
+    interface: Interface
+    rtp: Stream
+    rtcp: Stream | None
+    peer: Leg | None
+    key: Endpoint | None
+    state: FaceState
+    superseded_at: float = 0.0
+
+    @property
+    def streams(self) -> Iterator[Stream]:
+        yield self.rtp
+        if self.rtcp is not None:
+            yield self.rtcp
+
+    @property
+    def last_packet(self) -> float:
+        return max(stream.last_packet for stream in self.streams)
+
+    def supersede(self, now: float) -> None:
+        self.state = FaceState.SUPERSEDED
+        self.superseded_at = now
+
+
+@define(eq=False, kw_only=True)
+class Media:
+    """One m= section of a leg.
+
+    Attributes:
+        index: its place in the SDP, from 1.
+        advertised: what the leg last said of it; None before its first answer.
+        source_rules: how its endpoints are learned.
+        is_muxed: RTCP to and from the leg shares the RTP port (RFC 5761).
+        accepts_mux: what the leg is to be told when it offers to share; None for "as the peer does".
+        faces: our ports toward the leg, oldest first.
+    """
+
+    index: int
+    advertised: Advertised | None = None
+    source_rules: SourceRules = SourceRules()
+    is_muxed: bool = False
+    accepts_mux: bool | None = None
+    faces: list[Face] = field(factory=list)
+
+    @property
+    def kind(self) -> str:
+        return "" if self.advertised is None else self.advertised.kind
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the leg is expected to send: neither rejected nor held by itself."""
+        advertised = self.advertised
+        return advertised is not None and not advertised.is_rejected and advertised.direction.sends
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether the leg wants to be sent RTP."""
+        advertised = self.advertised
+        return advertised is not None and not advertised.is_rejected and advertised.direction.receives
+
+    def current_face(self, peer: Leg) -> Face | None:
+        """Return the face that packets of `peer` leave from, if there is one."""
+        for face in reversed(self.faces):
+            if face.state is FaceState.CURRENT and (face.peer is peer or face.peer is None):
+                return face
+        return None
+
+    def latest_face(self, peer: Leg | None) -> Face | None:
+        """Return the face that the leg was last told of for `peer`; one nobody has claimed yet counts.
+
+        Args:
+            peer: None for a leg that is only being made.
+        """
+        for face in reversed(self.faces):
+            if face.state is not FaceState.SUPERSEDED and (face.peer is peer or face.peer is None):
+                return face
+        return None
+
+    @property
+    def streams(self) -> Iterator[Stream]:
+        for face in self.faces:
+            yield from face.streams
+
+    @property
+    def shown_face(self) -> Face | None:
+        """The face to show of several: the current one, or else the newest."""
+        for face in reversed(self.faces):
+            if face.state is FaceState.CURRENT:
+                return face
+        return self.faces[-1] if self.faces else None

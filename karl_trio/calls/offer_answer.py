@@ -1,0 +1,105 @@
+"""The commands `offer` and `answer`: plan, then act."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from attrs import frozen
+
+from karl_trio.ng.requests import AnswerRequest, OfferRequest, SdpRequest
+from karl_trio.sdp import description as sdp
+
+from .capabilities import check_capabilities
+from .exchange import Exchange, close_ports, open_ports
+from .matching import match_answer, match_offer
+from .outgoing import write_sdp
+from .plan import Plan, Role, make_plan
+from .table import CallTable
+
+log = logging.getLogger(__name__)
+
+
+@frozen
+class SdpReply:
+    """The rewritten SDP, and what the client should know of it."""
+
+    sdp: str
+    warnings: tuple[str, ...] = ()
+
+
+def offer(calls: CallTable, request: OfferRequest, now: float) -> SdpReply:
+    """Take an offer into its call, which is made if it is the first.
+
+    Args:
+        now: seconds on Trio's clock.
+
+    Raises:
+        NgError: it could not be done; the call is as it was before.
+    """
+    description = sdp.parse(request.sdp)
+    if _has_passed_us(calls, request, description):
+        return SdpReply(request.sdp)
+    warnings = check_capabilities(request, description)
+    call = calls.get(request.call_id)
+    if call is None:
+        calls.admit()
+    parties = match_offer(call, request.from_tag, request.to_tag, request.via_branch)
+    plan = make_plan(Role.OFFER, parties, request, description, calls.interfaces, calls.settings)
+    return _act(calls, plan, warnings, now)
+
+
+def answer(calls: CallTable, request: AnswerRequest, now: float) -> SdpReply:
+    """Take an answer into its call.
+
+    Args:
+        now: seconds on Trio's clock.
+
+    Raises:
+        UnknownCall: there was no offer.
+        NgError: it could not be done; the call is as it was before.
+    """
+    call = calls.find(request.call_id)
+    description = sdp.parse(request.sdp)
+    if _has_passed_us(calls, request, description):
+        return SdpReply(request.sdp)
+    warnings = check_capabilities(request, description)
+    parties = match_answer(
+        call, request.from_tag, request.to_tag, request.via_branch, new_branch="new-branch" in request.flags
+    )
+    plan = make_plan(Role.ANSWER, parties, request, description, calls.interfaces, calls.settings)
+    return _act(calls, plan, warnings, now)
+
+
+def _has_passed_us(calls: CallTable, request: SdpRequest, description: sdp.Description) -> bool:
+    """Whether `loop-protect` is asked for and the SDP bears our own mark."""
+    return "loop-protect" in request.flags and calls.loop_mark in description.loop_marks
+
+
+def _act(calls: CallTable, plan: Plan, warnings: tuple[str, ...], now: float) -> SdpReply:
+    opened = open_ports(plan, now)
+    try:
+        outgoing = write_sdp(plan, opened, calls.loop_mark)
+    except BaseException:
+        close_ports(opened, now)
+        raise
+    # Nothing below can fail: the call changes as a whole, or above, not at all.
+    request = plan.request
+    call = calls.get(request.call_id)
+    is_new = call is None
+    if call is None:
+        call = calls.new_call(request.call_id, now)
+    call.keep()
+    call.last_signal, call.last_signal_at = time.time(), now
+    if request.media_timeout is not None:
+        call.media_timeout = request.media_timeout
+    if request.delete_delay is not None:
+        call.delete_delay = request.delete_delay
+    if request.metadata is not None:
+        call.metadata = request.metadata
+    listener = Exchange(plan, opened, call, calls.settings, now).carry_out()
+    listener.sent = outgoing.sent
+    if is_new:
+        calls.add(call)
+        log.info("call begun: %d media", len(plan.media))
+    return SdpReply(outgoing.text, warnings)

@@ -1,0 +1,111 @@
+"""The SDP that goes out: what a plan and its ports make of the one that came in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from karl_trio.endpoint import Endpoint
+from karl_trio.sdp.rewrite import MediaChanges, SessionChanges, rewrite
+
+from .exchange import OpenedPorts
+from .leg import SentSdp
+from .plan import MediaPlan, Plan
+
+OWN_VERSION = frozenset({"origin-full", "sdp-version", "force-increment-sdp-ver"})
+"""`replace` words that make the version in o= ours, to be counted up by us."""
+
+
+@frozen
+class OutgoingSdp:
+    """An SDP to send, and what to remember of it for the next one to the same leg."""
+
+    text: str
+    sent: SentSdp
+
+
+def write_sdp(plan: Plan, opened: Sequence[OpenedPorts], loop_mark: str) -> OutgoingSdp:
+    """Write the SDP for the listener of a plan whose ports are open.
+
+    Args:
+        loop_mark: what `loop-protect` marks our SDP with.
+    """
+    request, origin = plan.request, plan.description.origin
+    listener = plan.parties.listener
+    before = None if listener is None else listener.sent
+    media = tuple(_media_changes(plan, *pair) for pair in zip(plan.media, opened, strict=True))
+    replace = request.replace
+    keeps_session = before is not None and "origin-full" in replace
+    username = origin.username
+    session_id = origin.session_id
+    name = plan.description.name
+    if before is not None:
+        username = before.username if keeps_session or "username" in replace else username
+        session_id = before.session_id if keeps_session else session_id
+        name = before.name if "session-name" in replace else name
+
+    def write(version: int | None) -> str:
+        return rewrite(
+            plan.description,
+            SessionChanges(
+                origin_address=plan.listener_interface.advertised
+                if {"origin", "origin-full"} & replace
+                else None,
+                origin_username=username,
+                origin_session_id=session_id,
+                origin_version=version,
+                session_name=name,
+                loop_mark=loop_mark if "loop-protect" in request.flags else None,
+            ),
+            media,
+        )
+
+    version = origin.version
+    text = write(None)
+    if before is not None and replace & OWN_VERSION:
+        text = write(before.version)
+        version = before.version
+        if text != before.body or "force-increment-sdp-ver" in replace:
+            version += 1
+            text = write(version)
+    return OutgoingSdp(
+        text, SentSdp(username=username, session_id=session_id, name=name, version=version, body=text)
+    )
+
+
+def _media_changes(plan: Plan, media: MediaPlan, opened: OpenedPorts) -> MediaChanges:
+    request = plan.request
+    interface = plan.listener_interface
+    if not media.is_relayed:
+        return MediaChanges(
+            address=interface.advertised,
+            port=0,
+            protocol=media.protocol,
+            mid=media.mid,
+            untouched=media.section.kind == "message" and media.section.port != 0,
+        )
+    address = request.media_address or interface.advertised
+    rtp, rtcp = _listener_ports(media, opened)
+    shows_rtcp = media.section.is_rtp and "no-rtcp-attribute" not in request.flags
+    rtcp_port = rtcp.port if media.tells_rtcp and rtcp is not None else rtp.port
+    return MediaChanges(
+        address=address,
+        port=rtp.port,
+        rtcp_port=rtcp_port if shows_rtcp else None,
+        rtcp_address=address if "full-rtcp-attribute" in request.flags else None,
+        rtcp_mux=media.tells_mux,
+        protocol=media.protocol,
+        mid=media.mid,
+        on_hold=media.section.is_on_hold and "zero-address" not in request.replace,
+        keep_direction="original-sendrecv" in request.flags,
+        keep_security=media.advertised.is_secure,
+    )
+
+
+def _listener_ports(media: MediaPlan, opened: OpenedPorts) -> tuple[Endpoint, Endpoint | None]:
+    if opened.listener is not None:
+        return opened.listener.rtp.endpoint, opened.listener.rtcp.endpoint
+    face = media.listener_face
+    assert face is not None
+    return face.rtp.port.endpoint, None if face.rtcp is None else face.rtcp.port.endpoint

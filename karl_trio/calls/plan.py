@@ -1,0 +1,336 @@
+"""Planning an offer or an answer: a pure decision, which changes nothing.
+
+A plan says what each media will be, which faces are used again and which ports have to be opened.
+`exchange` carries it out. A plan that cannot be made, or carried out, leaves the call as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+from attrs import frozen
+
+from karl_trio.config import Settings
+from karl_trio.endpoint import Endpoint, Family, family_of
+from karl_trio.errors import InvalidSdp
+from karl_trio.media.interfaces import Interface, Interfaces
+from karl_trio.media.latch import Learning
+from karl_trio.ng.requests import SdpRequest
+from karl_trio.sdp.addresses import ZERO_ADDRESSES, danger
+from karl_trio.sdp.description import Description, MediaSection
+
+from .leg import Leg
+from .matching import Parties
+from .media import Advertised, Face, Media, SourceRules
+
+
+class Role(Enum):
+    """Which half of an offer/answer exchange (RFC 3264) an SDP is."""
+
+    OFFER = "offer"
+    ANSWER = "answer"
+
+
+@frozen(kw_only=True)
+class MediaPlan:
+    """What becomes of one m= section.
+
+    Attributes:
+        section: as it came.
+        advertised: what it says of the speaker.
+        is_relayed: packets go through us; not for a rejected media, nor for m=message.
+        listener_face: the face toward the listener that is used again, if any.
+        opens_listener_face, opens_speaker_face: which new faces are needed.
+        protocol: what the listener is told that the media runs over.
+        mid: what the listener is told that the media is called; None for what the speaker calls it, ""
+            for nothing.
+        tells_mux: the listener is told that RTCP may share the RTP port.
+        tells_rtcp: the listener is given a separate port for RTCP.
+        speaker_mux, listener_mux: RTCP with that leg shares the RTP port from now on; None: as it was.
+        accepts_mux: what a request said of how the speaker's own offer to share is to be answered.
+    """
+
+    section: MediaSection
+    advertised: Advertised
+    is_relayed: bool
+    listener_face: Face | None
+    opens_listener_face: bool
+    opens_speaker_face: bool
+    protocol: str
+    mid: str | None
+    tells_mux: bool
+    tells_rtcp: bool
+    speaker_mux: bool | None
+    listener_mux: bool | None
+    accepts_mux: bool | None
+
+
+@frozen(kw_only=True)
+class Plan:
+    """What an offer or answer will do.
+
+    Attributes:
+        source_rules: how the speaker's real endpoints are learned.
+        speaker_interface, listener_interface: that new faces toward each leg are opened on.
+    """
+
+    role: Role
+    parties: Parties
+    request: SdpRequest
+    description: Description
+    media: Sequence[MediaPlan]
+    source_rules: SourceRules
+    speaker_interface: Interface
+    listener_interface: Interface
+
+
+def make_plan(
+    role: Role,
+    parties: Parties,
+    request: SdpRequest,
+    description: Description,
+    interfaces: Interfaces,
+    settings: Settings,
+) -> Plan:
+    """Decide what an offer or answer will do.
+
+    Raises:
+        InvalidSdp: the media do not fit those of the exchange so far, or must not be sent to.
+        InvalidParameters: no interface can serve it.
+    """
+    speaker, listener = parties.speaker, parties.listener
+    if role is Role.ANSWER and listener is not None and len(description.media) > len(listener.media):
+        raise InvalidSdp("the answer has more media than the offer")
+    speaker_family = _family(description, request)
+    names = request.direction if role is Role.OFFER else request.direction[::-1]
+    speaker_name = names[0] if names else (speaker.interface if speaker is not None else None)
+    listener_name = names[1] if len(names) > 1 else (listener.interface if listener is not None else None)
+    speaker_interface = interfaces.find(speaker_name, speaker_family)
+    _refuse_dangerous(description, request, allow_loopback=speaker_interface.is_loopback)
+    return Plan(
+        role=role,
+        parties=parties,
+        request=request,
+        description=description,
+        media=tuple(
+            _plan_media(
+                role,
+                request,
+                section,
+                index,
+                _media_of(speaker, index),
+                _media_of(listener, index),
+                speaker,
+                listener,
+            )
+            for index, section in enumerate(description.media)
+        ),
+        source_rules=_source_rules(request, settings),
+        speaker_interface=speaker_interface,
+        listener_interface=_listener_interface(listener, request, listener_name, speaker_family, interfaces),
+    )
+
+
+def _source_rules(request: SdpRequest, settings: Settings) -> SourceRules:
+    return SourceRules(
+        learning=Learning(request.endpoint_learning or settings.endpoint_learning),
+        strict=settings.strict_source or "strict-source" in request.flags,
+        asymmetric="asymmetric" in request.flags,
+        handover="media-handover" in request.flags,
+    )
+
+
+def _media_of(leg: Leg | None, index: int) -> Media | None:
+    return leg.media[index] if leg is not None and index < len(leg.media) else None
+
+
+def _family(description: Description, request: SdpRequest) -> Family | None:
+    for section in description.media:
+        endpoint = _endpoint(section, request) or section.endpoint
+        if endpoint is not None:
+            return endpoint.family
+    return None
+
+
+def _listener_interface(
+    listener: Leg | None,
+    request: SdpRequest,
+    name: str | None,
+    speaker_family: Family | None,
+    interfaces: Interfaces,
+) -> Interface:
+    family = request.address_family or (listener.family if listener is not None else None)
+    if family is None and request.media_address is not None:
+        family = family_of(request.media_address)
+    if family is not None:
+        return interfaces.find(name, family)
+    # Nobody said which family: the speaker's, unless the network that was named has only the other one.
+    interface = interfaces.find(name, speaker_family)
+    if name is not None and interface.name != name and interfaces.is_known(name):
+        return interfaces.find(name, None)
+    return interface
+
+
+def _endpoint(section: MediaSection, request: SdpRequest) -> Endpoint | None:
+    """Return where the speaker wants packets, with `SIP-source-address` taken into account."""
+    endpoint = section.endpoint
+    if endpoint is None or endpoint.address in ZERO_ADDRESSES:
+        return None
+    if "sip-source-address" in request.flags and request.received_from is not None and not section.has_ice:
+        return Endpoint(request.received_from, endpoint.port)
+    return endpoint
+
+
+def _refuse_dangerous(description: Description, request: SdpRequest, *, allow_loopback: bool) -> None:
+    """Refuse an SDP that would have us send media where it must not go (SECURITY: A17)."""
+    for section in description.media:
+        endpoint = _endpoint(section, request)
+        if endpoint is None:
+            continue
+        for target in (endpoint, _rtcp_endpoint(section, endpoint)):
+            reason = None if target is None else danger(target.address, allow_loopback=allow_loopback)
+            if reason is not None:
+                raise InvalidSdp(f"{target}: {reason}")
+
+
+def _rtcp_endpoint(section: MediaSection, endpoint: Endpoint) -> Endpoint | None:
+    rtcp_endpoint = section.rtcp_endpoint
+    if rtcp_endpoint is not None and endpoint != section.endpoint:
+        return Endpoint(endpoint.address, rtcp_endpoint.port)
+    return rtcp_endpoint
+
+
+def advertised_by(section: MediaSection, request: SdpRequest, before: Advertised | None) -> Advertised:
+    """Return what a section says of the leg that sent it.
+
+    Args:
+        before: what the leg said before; hold by zero address does not say anything new of where it is.
+    """
+    endpoint = _endpoint(section, request)
+    rtcp_endpoint = None if endpoint is None else _rtcp_endpoint(section, endpoint)
+    if endpoint is None and section.port != 0 and before is not None:
+        endpoint, rtcp_endpoint = before.endpoint, before.rtcp_endpoint
+    return Advertised(
+        kind=section.kind,
+        protocol=section.protocol,
+        endpoint=endpoint,
+        rtcp_endpoint=rtcp_endpoint,
+        direction=section.effective_direction,
+        mid=section.mid,
+        offers_mux=section.rtcp_mux,
+        is_rtp=section.is_rtp,
+        is_secure=section.is_secure or section.has_security,
+        is_rejected=section.port == 0,
+        clock_rates=section.clock_rates,
+        codec_names={codec.payload_type: f"{codec.name}/{codec.clock_rate}" for codec in section.codecs},
+    )
+
+
+def _plan_media(
+    role: Role,
+    request: SdpRequest,
+    section: MediaSection,
+    index: int,
+    speaker_media: Media | None,
+    listener_media: Media | None,
+    speaker: Leg | None,
+    listener: Leg | None,
+) -> MediaPlan:
+    advertised = advertised_by(section, request, None if speaker_media is None else speaker_media.advertised)
+    mux = _plan_mux(role, request, advertised, listener_media)
+    is_refused = role is Role.ANSWER and (
+        listener_media is None or listener_media.advertised is None or listener_media.advertised.is_rejected
+    )
+    is_relayed = not advertised.is_rejected and not is_refused and section.kind != "message"
+    listener_face = None
+    if is_relayed and speaker is not None and listener_media is not None:
+        listener_face = _face_to_use_again(
+            listener_media, speaker, advertised, request, needs_rtcp=mux.tells_rtcp
+        )
+    # A new branch shares what no branch has answered to yet; the second to answer gets its own then.
+    has_speaker_face = speaker_media is not None and speaker_media.latest_face(listener) is not None
+    return MediaPlan(
+        section=section,
+        advertised=advertised,
+        is_relayed=is_relayed,
+        listener_face=listener_face,
+        opens_listener_face=is_relayed and listener_face is None,
+        opens_speaker_face=is_relayed and not has_speaker_face,
+        protocol=_protocol(role, request, section, listener_media),
+        mid=_mid(role, request, section, listener_media, index),
+        tells_mux=mux.tells_mux,
+        tells_rtcp=mux.tells_rtcp,
+        speaker_mux=mux.speaker_mux,
+        listener_mux=mux.listener_mux,
+        accepts_mux=mux.accepts_mux,
+    )
+
+
+def _face_to_use_again(
+    media: Media, speaker: Leg, advertised: Advertised, request: SdpRequest, *, needs_rtcp: bool
+) -> Face | None:
+    face = media.latest_face(speaker)
+    if face is None or (needs_rtcp and face.rtcp is None):
+        return None
+    if face.key in (None, advertised.endpoint) or "port-latching" in request.flags:
+        return face
+    return None
+
+
+def _mid(
+    role: Role, request: SdpRequest, section: MediaSection, listener_media: Media | None, index: int
+) -> str | None:
+    if role is Role.ANSWER and listener_media is not None and listener_media.advertised is not None:
+        # An answer calls the media what the offer called it, if anything (RFC 5888, 9.1).
+        return listener_media.advertised.mid or ""
+    if "generate-mid" in request.flags and section.mid is None:
+        return str(index + 1)
+    return None
+
+
+def _protocol(role: Role, request: SdpRequest, section: MediaSection, listener_media: Media | None) -> str:
+    if role is Role.ANSWER and listener_media is not None and listener_media.advertised is not None:
+        # An answer is made in the protocol of the offer (RFC 3264, 6).
+        return listener_media.advertised.protocol
+    if request.transport_protocol is not None and section.is_rtp:
+        return request.transport_protocol
+    return section.protocol
+
+
+@frozen(kw_only=True)
+class _MuxPlan:
+    tells_mux: bool = False
+    tells_rtcp: bool = False
+    speaker_mux: bool | None = None
+    listener_mux: bool | None = None
+    accepts_mux: bool | None = None
+
+
+def _plan_mux(
+    role: Role, request: SdpRequest, advertised: Advertised, listener_media: Media | None
+) -> _MuxPlan:
+    """Decide on sharing the RTP port with RTCP (RFC 5761, 5.1.1), for each leg by itself."""
+    if not advertised.is_rtp:
+        return _MuxPlan()
+    wishes = request.rtcp_mux
+    if role is Role.OFFER:
+        tells_mux = ("offer" in wishes or advertised.offers_mux) and "demux" not in wishes
+        tells_mux = tells_mux or "require" in wishes
+        accepts_mux = None
+        if "reject" in wishes:
+            accepts_mux = False
+        elif "accept" in wishes or "demux" in wishes:
+            accepts_mux = True
+        return _MuxPlan(tells_mux=tells_mux, tells_rtcp="require" not in wishes, accepts_mux=accepts_mux)
+    offer = None if listener_media is None else listener_media.advertised
+    listener_mux = False
+    if offer is not None and offer.offers_mux:
+        accepts = None if listener_media is None else listener_media.accepts_mux
+        listener_mux = advertised.offers_mux if accepts is None else accepts
+    return _MuxPlan(
+        tells_mux=listener_mux,
+        tells_rtcp=not listener_mux,
+        speaker_mux=advertised.offers_mux,
+        listener_mux=listener_mux,
+    )

@@ -1,0 +1,291 @@
+"""What `query`, `list`, `delete` and `statistics` tell: rtpengine's trees and the page's, in one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from karl_trio.endpoint import Endpoint
+from karl_trio.media.latch import State
+from karl_trio.media.relay import Component, Stream
+from karl_trio.rtp.reception import Reception
+
+from .call import Call, EndReason
+from .leg import Leg
+from .media import Face, Media
+from .table import CallTable
+
+Tree = dict[str, object]
+
+
+def query_reply(call: Call, from_tag: str | None, to_tag: str | None) -> Tree:
+    """Return the figures of a call, of one leg and its peers only if a tag is given (to-tag wins)."""
+    legs = _legs_asked_for(call, to_tag if to_tag is not None else from_tag)
+    created_us = int(call.created * 1_000_000)
+    reply: Tree = {
+        "created": created_us // 1_000_000,
+        "created_us": created_us % 1_000_000,
+        "created_ts": created_us,
+        "last signal": int(call.last_signal),
+        "last-signal": int(call.last_signal),
+        "SSRC": _sources(call),
+        "tags": {_name(call, leg): _leg_tree(call, leg) for leg in legs},
+        "totals": _totals(call),
+    }
+    if call.metadata is not None:
+        reply["metadata"] = call.metadata
+    return reply
+
+
+def list_reply(calls: CallTable, limit: int) -> Tree:
+    """Return up to `limit` calls: the page's list of dictionaries, and rtpengine's of call-ids beside it."""
+    shown = [call for call, _ in zip(calls, range(limit), strict=False)]
+    return {"calls": [_list_entry(call) for call in shown], "call-ids": [call.call_id for call in shown]}
+
+
+def statistics_reply(calls: CallTable, uptime: float) -> Tree:
+    """Return the figures of the daemon.
+
+    Args:
+        uptime: seconds.
+    """
+    rates, totals = calls.rates, calls.totals
+    sample = rates.last
+    current: Tree = {
+        "sessionsown": len(calls),
+        "sessionsforeign": 0,
+        "sessionstotal": len(calls),
+        "transcodedmedia": 0,
+        "packetrate_user": round(rates.packets),
+        "byterate_user": round(rates.octets),
+        "errorrate_user": round(rates.errors),
+        "packetrate_kernel": 0,
+        "byterate_kernel": 0,
+        "errorrate_kernel": 0,
+        "packetrate": round(rates.packets),
+        "byterate": round(rates.octets),
+        "errorrate": round(rates.errors),
+        "media_userspace": sample.streams,
+        "media_kernel": 0,
+        "media_mixed": 0,
+        "sweep_us": round(calls.sweep_seconds * 1_000_000),
+    }
+    ended = totals.ended
+    total: Tree = {
+        "uptime": str(int(uptime)),
+        "managedsessions": totals.managed,
+        "rejectedsessions": totals.rejected,
+        "timeoutsessions": ended[EndReason.TIMEOUT],
+        "silenttimeoutsessions": ended[EndReason.SILENT_TIMEOUT],
+        "offertimeoutsessions": ended[EndReason.OFFER_TIMEOUT],
+        "finaltimeoutsessions": ended[EndReason.FINAL_TIMEOUT],
+        "regularterminatedsessions": ended[EndReason.REGULAR],
+        "forcedterminatedsessions": ended[EndReason.FORCED],
+        "failedsessions": ended[EndReason.FAILED],
+        "relayedpackets": sample.packets,
+        "relayedpackets_user": sample.packets,
+        "relayedpackets_kernel": 0,
+        "relayedpacketerrors": sample.errors,
+        "relayedpacketerrors_user": sample.errors,
+        "relayedpacketerrors_kernel": 0,
+        "relayedbytes": sample.octets,
+        "relayedbytes_user": sample.octets,
+        "relayedbytes_kernel": 0,
+        "queuedrops": sample.queue_drops,
+        "zerowaystreams": totals.zero_way,
+        "onewaystreams": totals.one_way,
+        "avgcallduration": f"{totals.average_duration:.6f}",
+        "totalcallsduration": f"{totals.duration:.6f}",
+        "totalcallsduration2": f"{totals.duration_squares:.6f}",
+        "totalcallsduration_stddev": f"{totals.deviation_of_duration:.6f}",
+    }
+    return {
+        "currentstatistics": current,
+        "totalstatistics": total,
+        "sessions": len(calls),
+        "uptime": int(uptime),
+        "statistics": {
+            "currentstatistics": current,
+            "totalstatistics": total,
+            "interfaces": [
+                {
+                    "name": interface.name,
+                    "address": interface.address,
+                    "ports": {
+                        "min": interface.pool.low,
+                        "max": interface.pool.high,
+                        "used": interface.pool.in_use,
+                        "used_pct": f"{100 * interface.pool.in_use / interface.pool.size:.2f}",
+                        "free": interface.pool.size - interface.pool.in_use,
+                        "totals": interface.pool.size,
+                    },
+                }
+                for interface in calls.interfaces
+            ],
+        },
+    }
+
+
+def _legs_asked_for(call: Call, tag: str | None) -> Iterable[Leg]:
+    if tag is None:
+        return call.legs
+    leg = call.find_leg(tag)
+    return () if leg is None else (leg, *leg.peers)
+
+
+def _name(call: Call, leg: Leg) -> str:
+    """Return the key of a leg under `tags`; one without a tag has to be called something."""
+    return leg.tag if leg.tag is not None else f"<untagged {call.legs.index(leg) + 1}>"
+
+
+def _state(call: Call) -> str:
+    if call.is_ending:
+        return "ending"
+    return "active" if sum(leg.has_answered for leg in call.legs) > 1 else "offered"
+
+
+def _list_entry(call: Call) -> Tree:
+    entry: Tree = {"call-id": call.call_id, "state": _state(call), "created": int(call.created)}
+    tags = [leg.tag for leg in call.legs if leg.tag is not None]
+    entry.update(zip(("from-tag", "to-tag"), tags, strict=False))
+    return entry
+
+
+def _leg_tree(call: Call, leg: Leg) -> Tree:
+    peers = [{"tag": _name(call, peer), "type": "offer/answer"} for peer in leg.peers]
+    tree: Tree = {
+        "tag": leg.tag if leg.tag is not None else "",
+        "created": int(leg.created),
+        "subscriptions": peers,
+        "subscribers": peers,
+        "medias": [_media_tree(media, call) for media in leg.media],
+    }
+    if leg.via_branch is not None:
+        tree["via-branch"] = leg.via_branch
+    if leg.label is not None:
+        tree["label"] = leg.label
+    if leg.aliases:
+        tree["tag-aliases"] = sorted(leg.aliases)
+    return tree
+
+
+def _media_tree(media: Media, call: Call) -> Tree:
+    advertised = media.advertised
+    tree: Tree = {"index": media.index, "type": media.kind, "streams": [], "flags": _media_flags(media)}
+    if advertised is not None:
+        tree["protocol"] = advertised.protocol
+    face = media.shown_face
+    if face is not None:
+        tree["streams"] = [_stream_tree(stream, face, call) for stream in face.streams]
+        reception = face.rtp.receptions.newest
+        if reception is not None and advertised is not None:
+            codec = advertised.codec_names.get(face.rtp.payload_type)
+            if codec is not None:
+                tree["codec"] = codec
+        tree["ingress SSRCs"] = [_reception_tree(reception) for reception in face.rtp.receptions]
+    return tree
+
+
+def _media_flags(media: Media) -> list[str]:
+    advertised = media.advertised
+    flags = ["initialized"] if media.faces else []
+    if media.source_rules.asymmetric:
+        flags.append("asymmetric")
+    if advertised is not None and not advertised.is_rejected:
+        if advertised.direction.receives:
+            flags.append("send")
+        if advertised.direction.sends:
+            flags.append("recv")
+    if media.is_muxed:
+        flags.append("rtcp-mux")
+    return flags
+
+
+def _stream_tree(stream: Stream, face: Face, call: Call) -> Tree:
+    latch = stream.latch
+    flags = ["RTP"] if stream.component is Component.RTP else ["RTCP"]
+    if stream.is_muxed and stream.component is Component.RTP:
+        flags.append("RTCP")
+    if latch.advertised is not None:
+        flags.append("filled")
+    if latch.state is State.CONFIRMED:
+        flags.append("confirmed")
+    if latch.strict:
+        flags.append("strict source address")
+    if latch.handover:
+        flags.append("media handover")
+    tree: Tree = {
+        "local port": stream.port.endpoint.port,
+        "local address": face.interface.advertised,
+        "family": _family(stream.port.endpoint),
+        "endpoint": _endpoint_tree(latch.destination),
+        "advertised endpoint": _endpoint_tree(latch.advertised),
+        "learning": latch.state.value,
+        "last packet": int(call.created + stream.last_packet - call.created_at),
+        "flags": flags,
+        "stats": {"packets": stream.packets, "bytes": stream.octets, "errors": stream.errors},
+        "stats_out": {
+            "packets": stream.packets_out,
+            "bytes": stream.octets_out,
+            "errors": stream.errors_out,
+        },
+    }
+    if stream.drops or stream.queue_drops:
+        tree["drops"] = {**stream.drops, **({"queue_full": stream.queue_drops} if stream.queue_drops else {})}
+    newest = stream.receptions.newest
+    if newest is not None:
+        tree["SSRC"] = newest.ssrc
+    return tree
+
+
+def _family(endpoint: Endpoint) -> str:
+    return "IPv6" if endpoint.family == "IP6" else "IPv4"
+
+
+def _endpoint_tree(endpoint: Endpoint | None) -> Tree:
+    if endpoint is None:
+        return {}
+    return {"family": _family(endpoint), "address": endpoint.address, "port": endpoint.port}
+
+
+def _reception_tree(reception: Reception) -> Tree:
+    return {
+        "SSRC": reception.ssrc,
+        "packets": reception.packets,
+        "bytes": reception.bytes,
+        "lost": reception.lost,
+        "jitter_us": round(1_000_000 * reception.jitter),
+        "last RTP seq": reception.last_sequence,
+        "last RTP timestamp": reception.last_timestamp,
+    }
+
+
+def _sources(call: Call) -> Tree:
+    return {
+        str(reception.ssrc): {
+            key: value for key, value in _reception_tree(reception).items() if key != "SSRC"
+        }
+        for stream in call.streams
+        for reception in stream.receptions
+    }
+
+
+def _totals(call: Call) -> Tree:
+    """Sum up the call: rtpengine's figures by component, and the page's over all."""
+    sums = {component: _sum(call.streams, component) for component in Component}
+    streams = list(call.streams)
+    return {
+        **{component.name: figures for component, figures in sums.items()},
+        "packets-received": sum(stream.packets for stream in streams),
+        "bytes-received": sum(stream.octets for stream in streams),
+        "packets-sent": sum(stream.packets_out for stream in streams),
+        "bytes-sent": sum(stream.octets_out for stream in streams),
+    }
+
+
+def _sum(streams: Iterator[Stream], component: Component) -> Tree:
+    own = [stream for stream in streams if stream.component is component]
+    return {
+        "packets": sum(stream.packets for stream in own),
+        "bytes": sum(stream.octets for stream in own),
+        "errors": sum(stream.errors for stream in own),
+    }

@@ -1,0 +1,135 @@
+"""The calls in progress."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Iterator
+
+import trio
+from attrs import define, field
+
+from karl_trio import logs
+from karl_trio.config import Settings
+from karl_trio.errors import SessionLimitReached, UnknownCall
+from karl_trio.media.interfaces import Interfaces
+from karl_trio.media.poller import Poller
+
+from .call import Call, EndReason
+from .rates import Rates
+from .totals import Totals
+
+log = logging.getLogger(__name__)
+
+
+@define(eq=False, kw_only=True)
+class CallTable:
+    """The calls in progress, by call-id; `serve` is the task that they live under.
+
+    Attributes:
+        settings: those for new calls; replaced as a whole when they are read again.
+        totals: what was counted of calls that have ended.
+        rates: what the stats task last measured.
+        loop_mark: what `loop-protect` puts into SDP to recognise it by (12 hexadecimal digits).
+        sweep_seconds: how long the reaper's last sweep kept the processor.
+    """
+
+    interfaces: Interfaces
+    poller: Poller = field(repr=False)
+    settings: Settings = field(factory=Settings)
+    totals: Totals = field(factory=Totals, init=False)
+    rates: Rates = field(factory=Rates, init=False)
+    sweep_seconds: float = field(default=0.0, init=False)
+    loop_mark: str = field(factory=lambda: secrets.token_hex(6))
+    _calls: dict[str, Call] = field(factory=dict, init=False, repr=False)
+    _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def __iter__(self) -> Iterator[Call]:
+        return iter(self._calls.values())
+
+    def get(self, call_id: str) -> Call | None:
+        """Return a call, or None when there is none of that call-id."""
+        return self._calls.get(call_id)
+
+    def find(self, call_id: str) -> Call:
+        """Return a call.
+
+        Raises:
+            UnknownCall: there is none of that call-id.
+        """
+        try:
+            return self._calls[call_id]
+        except KeyError:
+            raise UnknownCall(call_id) from None
+
+    async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Keep the calls until cancelled, which ends them all."""
+        async with trio.open_nursery() as self._nursery:
+            task_status.started()
+            await trio.sleep_forever()
+
+    def admit(self) -> None:
+        """Check that there is room for one more call.
+
+        Raises:
+            SessionLimitReached: there is not.
+        """
+        if 0 <= self.settings.max_sessions <= len(self):
+            self.totals.rejected += 1
+            raise SessionLimitReached(f"{len(self)} calls")
+
+    def new_call(self, call_id: str, now: float) -> Call:
+        """Make a call, which is not in the table yet."""
+        wall = time.time()
+        return Call(
+            call_id=call_id,
+            created=wall,
+            created_at=now,
+            last_signal=wall,
+            last_signal_at=now,
+            poller=self.poller,
+            count_closed=self.totals.count_closed,
+        )
+
+    def add(self, call: Call) -> None:
+        """Take a call into the table and let it run."""
+        assert self._nursery is not None, "the table is not being served"
+        assert call.call_id not in self._calls
+        self._calls[call.call_id] = call
+        self._nursery.start_soon(self._keep, call)
+
+    def end(self, call: Call, reason: EndReason, *, now: float, after: float = 0.0) -> None:
+        """End a call after some seconds; with none, it is gone from the table at once."""
+        call.end(reason, at=now + after)
+        if after <= 0:
+            self._remove(call)
+            call.cancel()
+
+    def end_all(self, now: float) -> None:
+        """End every call because the daemon stops."""
+        for call in list(self._calls.values()):
+            self.end(call, EndReason.FORCED, now=now)
+
+    def _remove(self, call: Call) -> None:
+        # The call-id may belong to a newer call by the time an ended one is done.
+        if self._calls.get(call.call_id) is call:
+            del self._calls[call.call_id]
+            self.totals.count_ended(call, trio.current_time())
+
+    async def _keep(self, call: Call) -> None:
+        logs.current_call_id.set(call.call_id)
+        # The barrier: whatever goes wrong inside one call ends that call only. Cancelled is no
+        # Exception, so stopping the daemon still gets through.
+        try:
+            await call.run()
+        except Exception:
+            log.exception("the call ended by an error")
+            call.end_reason = EndReason.FAILED
+        finally:
+            self._remove(call)
+            reason = call.end_reason or EndReason.FORCED
+            log.info("call ended: %s", reason.value)

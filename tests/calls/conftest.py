@@ -1,0 +1,40 @@
+"""A call table on loopback, and requests to it as a SIP proxy sends them."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from karl_trio.calls.table import CallTable
+from karl_trio.config import Settings, parse_interface
+from karl_trio.media.interfaces import Interfaces
+from karl_trio.media.poller import Poller
+
+from .proxy import Proxy
+
+PORTS = range(24000, 24400)
+
+
+def make_interfaces(*specs, low=PORTS.start, high=PORTS.stop - 1):
+    return Interfaces.build(
+        [parse_interface(spec) for spec in specs], low=low, high=high, rest=5.0, random=Random(1)
+    )
+
+
+@pytest.fixture
+def interfaces():
+    return make_interfaces("127.0.0.1")
+
+
+@pytest.fixture
+async def calls(nursery, interfaces):
+    table = CallTable(settings=Settings(), interfaces=interfaces, poller=Poller())
+    await nursery.start(table.serve)
+    nursery.start_soon(table.poller.run)
+    return table
+
+
+@pytest.fixture
+def proxy(calls):
+    return Proxy(calls)

@@ -1,0 +1,106 @@
+"""Whatever order requests come in: only documented errors, no port lost, no stream left over."""
+
+from random import Random
+
+import pytest
+from trio.testing import wait_all_tasks_blocked
+
+from karl_trio.errors import NgError
+
+from .proxy import sdp
+
+CALL_IDS = ("call-1", "call-2")
+TAGS = ("alice", "bob", "carol")
+BRANCHES = (None, None, "z9hG4bK-1", "z9hG4bK-2")
+DIRECTIONS = (None, None, "sendonly", "recvonly", "inactive")
+
+
+class Chaos:
+    """Sends requests of every kind to a call table, chosen by a seeded random."""
+
+    def __init__(self, proxy, seed):
+        self.proxy = proxy
+        self.random = Random(seed)
+        self.refused = 0
+
+    def body(self):
+        choose = self.random.choice
+        kinds = self.random.choices(["audio", "video", "image"], [6, 3, 1], k=choose((1, 1, 1, 2, 3)))
+        media = [
+            (kind, choose((0, 4000, 4000, 4020, 4040)), choose(((), (), ("rtcp-mux",)))) for kind in kinds
+        ]
+        body = sdp(0, media=media, direction=choose(DIRECTIONS))
+        return (
+            body
+            if self.random.random() < 0.95
+            else body.replace("127.0.0.1", choose(("0.0.0.0", "224.1.1.1")))
+        )
+
+    def step(self):
+        choose = self.random.choice
+        keys = {"call_id": choose(CALL_IDS), "from_tag": choose(TAGS)}
+        try:
+            match self.random.randrange(10):
+                case 0 | 1 | 2 | 3:
+                    self.proxy.offer(
+                        self.body(),
+                        to_tag=choose((None, None, *TAGS)),
+                        via_branch=choose(BRANCHES),
+                        rtcp_mux=choose((None, None, ["demux"], ["require"], ["accept"])),
+                        **keys,
+                    )
+                case 4 | 5 | 6 | 7:
+                    self.proxy.answer(self.body(), to_tag=choose(TAGS), via_branch=choose(BRANCHES), **keys)
+                case 8:
+                    self.proxy.delete(via_branch=choose(BRANCHES), delete_delay=choose((0, 0, 30)), **keys)
+                case 9:
+                    self.proxy.delete(call_id=keys["call_id"], to_tag=choose((None, *TAGS)))
+        except NgError:
+            self.refused += 1
+
+
+def check_books(calls, interfaces):
+    """Every open port is of a face, and everything that is wired is open."""
+    streams = [stream for call in calls for stream in call.streams]
+    assert len({id(stream) for stream in streams}) == len(streams)
+    assert not any(stream.port.is_closed for stream in streams)
+    open_streams = {id(stream) for stream in streams}
+    for call in calls:
+        assert len(call.legs) > 1
+        for leg in call.legs:
+            assert all(leg in peer.peers and peer in call.legs for peer in leg.peers)
+            faces = [face for media in leg.media for face in media.faces]
+            assert all(face.peer is None or face.peer in leg.peers for face in faces)
+        for stream in call.streams:
+            for sink in (*stream.sinks, *stream.rtcp_sinks):
+                assert id(sink) in open_streams
+                assert sink is not stream
+    pairs = {stream.port.endpoint.port // 2 for stream in streams}
+    assert interfaces.pools[0].in_use == 2 * len(pairs)
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_random_requests_leave_the_books_in_order(proxy, calls, interfaces, nursery, seed):
+    chaos = Chaos(proxy, seed)
+    for _ in range(150):
+        chaos.step()
+        await wait_all_tasks_blocked()
+        check_books(calls, interfaces)
+    assert chaos.refused < 120
+    for call_id in CALL_IDS:
+        if calls.get(call_id) is not None:
+            proxy.delete(call_id=call_id, delete_delay=0)
+    await wait_all_tasks_blocked()
+    assert len(calls) == 0
+    assert interfaces.pools[0].in_use == 0
+    assert len(calls.poller) == 0
+
+
+@pytest.mark.parametrize("seed", range(100, 104))
+async def test_requests_in_a_burst_leave_the_books_in_order_too(proxy, calls, interfaces, seed):
+    chaos = Chaos(proxy, seed)
+    for _ in range(20):
+        for _ in range(20):
+            chaos.step()
+        await wait_all_tasks_blocked()
+        check_books(calls, interfaces)
