@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
+
+# A machine that others use too is slow now and then; that is no fault of the code.
+settings.register_profile("karl-trio", deadline=None)
+settings.load_profile("karl-trio")
 
 
 def pytest_addoption(parser):

@@ -1,0 +1,1 @@
+"""The `karl-trio` command; see docs/cli.md."""
