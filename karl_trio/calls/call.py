@@ -46,6 +46,7 @@ class Call:
         media_timeout: seconds without media after which the call is reaped, where the proxy asked
             for another time than the configured one.
         delete_delay: likewise, seconds that the call goes on after `delete`.
+        next_check: when the reaper has to look at it again, on Trio's clock.
         end_reason: why it is ending or about to; None while it is not.
     """
 
@@ -60,6 +61,7 @@ class Call:
     media_timeout: float | None = None
     delete_delay: float | None = None
     metadata: str | None = None
+    next_check: float = -math.inf
     end_reason: EndReason | None = None
     _scope: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
     _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
@@ -102,7 +104,8 @@ class Call:
             self.end_reason = reason
 
     def keep(self) -> None:
-        """Forget that the call was about to end: a new offer or answer came in time."""
+        """Forget that the call was about to end or when it would: a new offer or answer came in time."""
+        self.next_check = -math.inf
         self._scope.deadline = math.inf
         self.end_reason = None
 

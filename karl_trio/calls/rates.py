@@ -18,7 +18,10 @@ SAMPLE_INTERVAL = 1.0
 """Seconds between two samples."""
 
 SAMPLE_SLICE = 50
-"""Calls sampled before other tasks get a turn: a system call for each socket, some 5 µs a call."""
+"""Calls sampled before other tasks get a turn: some 5 µs a call."""
+
+QUEUE_ROUNDS = 5
+"""Each socket's queue is looked at every so many samples: it takes a system call, and drops can wait."""
 
 
 @frozen(kw_only=True)
@@ -60,21 +63,29 @@ class Rates:
 
 async def measure(calls: Iterable[Call], totals: Totals, rates: Rates) -> None:
     """Sample all streams once a second, for ever."""
+    turn = 0
     # Cancelled inside the loop, the generator would be left to the garbage collector; Trio warns of that.
     async with aclosing(trio_util.periodic(SAMPLE_INTERVAL)) as ticks:
         async for _ in ticks:
-            rates.take(await take_sample(list(calls), totals))
+            turn = (turn + 1) % QUEUE_ROUNDS
+            rates.take(await take_sample(list(calls), totals, turn))
 
 
-async def take_sample(calls: list[Call], totals: Totals) -> Sample:
-    """Sum up what all streams have counted, asking the kernel for what it dropped."""
+async def take_sample(calls: list[Call], totals: Totals, turn: int) -> Sample:
+    """Sum up what all streams have counted.
+
+    Args:
+        turn: which sockets, 0 to `QUEUE_ROUNDS` - 1, are asked for what the kernel dropped.
+    """
     packets, octets, errors, queue_drops, streams = 0, 0, 0, 0, 0
     for first in range(0, len(calls), SAMPLE_SLICE):
         for call in calls[first : first + SAMPLE_SLICE]:
             for stream in call.streams:
-                if stream.port.is_closed:
+                fd = stream.port.fileno()
+                if fd < 0:
                     continue
-                sample_queue_drops(stream)
+                if fd % QUEUE_ROUNDS == turn:
+                    sample_queue_drops(stream)
                 streams += 1
                 packets += stream.packets
                 octets += stream.octets

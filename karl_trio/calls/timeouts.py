@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import aclosing
 
 import trio
 import trio_util
+from attrs import field, frozen
 
 from karl_trio.config import Settings
 
 from .call import Call, EndReason
 from .exchange import close_face
-from .media import FaceState
+from .media import FaceState, Media
 from .table import CallTable
 from .wiring import wire
 
@@ -21,42 +23,48 @@ SWEEP_INTERVAL = 1.0
 SWEEP_SLICE = 50
 """Calls looked at before other tasks get a turn: about 10 µs each, so media waits half a millisecond."""
 
+LONGEST_UNCHECKED = 10.0
+"""Seconds until a call is looked at again before its time is up: other settings may hold by then."""
+
 SUPERSEDED_SILENCE = 30.0
 """Seconds that a replaced face stays open unheard: longer than a re-INVITE takes to be answered."""
 
 
-def verdict(call: Call, settings: Settings, now: float) -> EndReason | None:
-    """Say why a call should end now, or None if it should not.
+@frozen(order=True)
+class Deadline:
+    """When a call ends if nothing is heard until then, in seconds on Trio's clock, and why."""
+
+    at: float
+    reason: EndReason = field(order=False)
+
+
+def deadline_of(call: Call, settings: Settings) -> Deadline:
+    """Say when a call ends if nothing is heard any more.
 
     A call lives while any of its streams does. A stream that its leg is expected to send on may be
     silent for `timeout` seconds, one that it holds or was muted on for `silent-timeout`.
     """
-    if _is_over(settings.final_timeout, call.created_at, now):
-        return EndReason.FINAL_TIMEOUT
+    final = Deadline(_after(call.created_at, settings.final_timeout), EndReason.FINAL_TIMEOUT)
     if sum(leg.has_answered for leg in call.legs) < 2:
-        if _is_over(settings.offer_timeout, call.last_signal_at, now):
-            return EndReason.OFFER_TIMEOUT
-        return None
+        unanswered = _after(call.last_signal_at, settings.offer_timeout)
+        return min(final, Deadline(unanswered, EndReason.OFFER_TIMEOUT))
     timeout = settings.timeout if call.media_timeout is None else call.media_timeout
-    is_expected = False
-    is_bare = True
-    for _, media in call.media:
-        if not media.faces:
-            continue
-        is_bare = False
-        last_packet = max(face.rtp.last_packet for face in media.faces)
-        allowed = timeout if media.is_sending else settings.silent_timeout
-        is_expected |= media.is_sending
-        if not _is_over(allowed, last_packet, now):
-            return None
-    if is_bare and not _is_over(settings.silent_timeout, call.last_signal_at, now):
-        return None
-    return EndReason.TIMEOUT if is_expected else EndReason.SILENT_TIMEOUT
+    silent = Deadline(_after(call.last_signal_at, settings.silent_timeout), EndReason.SILENT_TIMEOUT)
+    ends = [_end_of(media, timeout, settings.silent_timeout) for _, media in call.media if media.faces]
+    if not ends:
+        return min(final, silent)
+    is_expected = any(media.is_sending for _, media in call.media if media.faces)
+    return min(final, Deadline(max(ends), EndReason.TIMEOUT if is_expected else EndReason.SILENT_TIMEOUT))
 
 
-def _is_over(allowed: float, since: float, now: float) -> bool:
-    """Whether a time is up; an allowance of 0 is for ever."""
-    return allowed > 0 and now - since >= allowed
+def _end_of(media: Media, timeout: float, silent_timeout: float) -> float:
+    last_packet = max([face.rtp.last_packet for face in media.faces])
+    return _after(last_packet, timeout if media.is_sending else silent_timeout)
+
+
+def _after(since: float, allowed: float) -> float:
+    """Return when a time is up; an allowance of 0 is for ever."""
+    return since + allowed if allowed > 0 else math.inf
 
 
 def close_superseded(call: Call, now: float) -> None:
@@ -84,19 +92,26 @@ async def reap(calls: CallTable) -> None:
 
 
 async def sweep(calls: CallTable) -> None:
-    """Look at every call once and end those whose time is up."""
+    """End the calls whose time is up.
+
+    Packets only ever put a deadline off, so a call need not be looked at before the last one known.
+    """
     seconds = 0.0
     pending = list(calls)
     for first in range(0, len(pending), SWEEP_SLICE):
         now = trio.current_time()
         for call in pending[first : first + SWEEP_SLICE]:
-            if call.is_ending:
-                continue
-            reason = verdict(call, calls.settings, now)
-            if reason is not None:
-                calls.end(call, reason, now=now)
-            else:
-                close_superseded(call, now)
+            if now >= call.next_check and not call.is_ending:
+                _check(calls, call, now)
         seconds += trio.current_time() - now
         await trio.lowlevel.checkpoint()
     calls.sweep_seconds = seconds
+
+
+def _check(calls: CallTable, call: Call, now: float) -> None:
+    deadline = deadline_of(call, calls.settings)
+    if deadline.at <= now:
+        calls.end(call, deadline.reason, now=now)
+        return
+    close_superseded(call, now)
+    call.next_check = min(deadline.at, now + LONGEST_UNCHECKED)

@@ -11,6 +11,7 @@ from karl_trio.config import Settings, parse_interface
 from karl_trio.media.interfaces import Interfaces
 from karl_trio.media.poller import Poller
 
+from .phones import Phone
 from .proxy import Proxy
 
 PORTS = range(24000, 24400)
@@ -38,3 +39,16 @@ async def calls(nursery, interfaces):
 @pytest.fixture
 def proxy(calls):
     return Proxy(calls)
+
+
+@pytest.fixture
+def phones():
+    made = []
+
+    def make(**options):
+        made.append(Phone(**options))
+        return made[-1]
+
+    yield make
+    for phone in made:
+        phone.close()
