@@ -10,6 +10,7 @@ import trio_util
 from attrs import define, field, frozen
 
 from karl_trio.media.relay import sample_queue_drops
+from karl_trio.rtp.tally import octets_of, packets_of
 
 from .call import Call
 from .totals import Totals
@@ -77,7 +78,7 @@ async def take_sample(calls: list[Call], totals: Totals, turn: int) -> Sample:
     Args:
         turn: which sockets, 0 to `QUEUE_ROUNDS` - 1, are asked for what the kernel dropped.
     """
-    packets, octets, errors, queue_drops, streams = 0, 0, 0, 0, 0
+    tally, errors, queue_drops, streams = totals.tally, totals.errors, totals.queue_drops, 0
     for first in range(0, len(calls), SAMPLE_SLICE):
         for call in calls[first : first + SAMPLE_SLICE]:
             for stream in call.streams:
@@ -87,16 +88,15 @@ async def take_sample(calls: list[Call], totals: Totals, turn: int) -> Sample:
                 if fd % QUEUE_ROUNDS == turn:
                     sample_queue_drops(stream)
                 streams += 1
-                packets += stream.packets
-                octets += stream.octets
+                tally += stream.tally
                 errors += stream.errors + stream.errors_out
                 queue_drops += stream.queue_drops
         await trio.lowlevel.checkpoint()
     return Sample(
         at=trio.current_time(),
-        packets=packets + totals.packets,
-        octets=octets + totals.octets,
-        errors=errors + totals.errors,
-        queue_drops=queue_drops + totals.queue_drops,
+        packets=packets_of(tally),
+        octets=octets_of(tally),
+        errors=errors,
+        queue_drops=queue_drops,
         streams=streams,
     )

@@ -19,7 +19,7 @@ class Totals:
     Attributes:
         managed: calls that ended, for whatever reason; `ended` has them by reason.
         rejected: new calls that there was no room for.
-        packets, octets: relayed; `errors` were dropped or not sent.
+        tally: packets relayed, with their octets; `errors` were dropped or not sent.
         queue_drops: lost at our sockets' full queues.
         zero_way, one_way: media in which nobody, or only one side, was ever heard.
         duration, duration_squares: seconds, summed up.
@@ -28,8 +28,7 @@ class Totals:
     managed: int = 0
     rejected: int = 0
     ended: Counter[EndReason] = field(factory=Counter)
-    packets: int = 0
-    octets: int = 0
+    tally: int = 0
     errors: int = 0
     queue_drops: int = 0
     zero_way: int = 0
@@ -48,8 +47,7 @@ class Totals:
 
     def count_closed(self, stream: Stream) -> None:
         """Take a stream that has closed into the figures."""
-        self.packets += stream.packets
-        self.octets += stream.octets
+        self.tally += stream.tally
         self.errors += stream.errors + stream.errors_out
         self.queue_drops += stream.queue_drops
 

@@ -26,6 +26,7 @@ from karl_trio.errors import Malformed
 from karl_trio.rtp.demux import Protocol, classify
 from karl_trio.rtp.reception import Reception, Receptions
 from karl_trio.rtp.rtcp import check_compound
+from karl_trio.rtp.tally import PACKET, octets_of, packets_of
 
 from .latch import Latch
 from .poller import Poller
@@ -44,11 +45,14 @@ USUAL_SIZE = 1_600
 RTP_HEADER = 12
 """Octets of the fixed RTP header (RFC 3550, 5.1)."""
 
+NO_MARKER = 0xFF7F
+"""Of the first 16 bits of an RTP header, all but the marker: they seldom change within a stream."""
+
 # One buffer for all streams: a datagram is done with before the next one is read.
 _buffer = bytearray(MAX_DATAGRAM)
 _whole = memoryview(_buffer)
 _views = [_whole[:size] for size in range(USUAL_SIZE + 1)]
-_unpack_header = struct.Struct("!BBHII").unpack_from
+_unpack_header = struct.Struct("!HHII").unpack_from
 
 
 class Component(IntEnum):
@@ -75,9 +79,9 @@ class Stream:
         rtcp_sinks: the streams whose legs get RTCP that arrives here.
         stages: what an accepted packet passes before it is sent; empty for plain relaying.
         companion: the RTCP stream of an RTP stream: it believes the host that RTP was learned from.
-        packets: accepted from the leg; `octets` is their size as UDP payload.
+        tally: accepted from the leg, with their size as UDP payload.
         errors: dropped or not sent, for whatever reason; `drops` says for which.
-        packets_out: sent to the leg, with `octets_out` and `errors_out`.
+        tally_out: sent to the leg; `errors_out` could not be.
         receptions: what its RTP sources look like; `payload_type` is the newest packet's, -1 before one.
         queue_drops: datagrams that the kernel dropped because this socket's queue was full.
         last_packet: when a packet was last accepted, in seconds on Trio's clock; at first, when the
@@ -96,17 +100,19 @@ class Stream:
     rtcp_sinks: tuple[Stream, ...] = ()
     stages: tuple[Stage, ...] = ()
     companion: Stream | None = None
-    packets: int = 0
-    octets: int = 0
+    tally_out: int = 0
     errors: int = 0
-    packets_out: int = 0
-    octets_out: int = 0
     errors_out: int = 0
     queue_drops: int = 0
     drops: dict[str, int] = field(factory=dict)
     receptions: Receptions = field(factory=Receptions)
-    _reception: Reception | None = field(default=None, init=False)
     payload_type: int = field(default=-1, init=False)
+    # Accepted packets that are no RTP; what is, the receptions count.
+    _tally_other: int = field(default=0, init=False)
+    # What the packet after an accepted one usually looks like.
+    _reception: Reception = field(default=Reception(-1), init=False)
+    _ssrc: int = field(default=-1, init=False)
+    _word: int = field(default=-1, init=False)
     _source: SockAddr | None = field(default=None, init=False)
     _destination: SockAddr | None = field(default=None, init=False)
     _recvfrom_into: Callable[[bytearray], tuple[int, SockAddr]] = field(init=False)
@@ -130,6 +136,26 @@ class Stream:
             companion.refresh()
 
     @property
+    def tally(self) -> int:
+        return self._tally_other + self.receptions.tally
+
+    @property
+    def packets(self) -> int:
+        return packets_of(self.tally)
+
+    @property
+    def octets(self) -> int:
+        return octets_of(self.tally)
+
+    @property
+    def packets_out(self) -> int:
+        return packets_of(self.tally_out)
+
+    @property
+    def octets_out(self) -> int:
+        return octets_of(self.tally_out)
+
+    @property
     def receiver(self) -> Callable[[float], None]:
         """The quickest receiver that is right for this stream as it is now."""
         if self.component is Component.RTP and not self.is_opaque and not self.stages:
@@ -137,25 +163,25 @@ class Stream:
         return self.receive
 
     def receive_confirmed(self, now: float) -> None:
-        """Relay one datagram, quickly if it is RTP from the confirmed source."""
+        """Relay one datagram, quickly if it is RTP from the confirmed source and like the one before."""
+        # Called through a local name: as a method of self it would be looked up anew for each packet.
+        recvfrom_into = self._recvfrom_into
         try:
-            size, source = self._recvfrom_into(_buffer)
+            size, source = recvfrom_into(_buffer)
         except OSError as error:
             self._drop_unread(error)
             return
-        first, second, sequence, timestamp, ssrc = _unpack_header(_buffer)
-        payload_type = second & 0x7F
-        # Payload types 64 to 95 are RTCP on a shared port (RFC 5761, 4).
-        if source != self._source or first & 0xC0 != 0x80 or 64 <= payload_type <= 95 or size < RTP_HEADER:
+        word, sequence, timestamp, ssrc = _unpack_header(_buffer)
+        if (
+            source != self._source
+            or word & NO_MARKER != self._word
+            or ssrc != self._ssrc
+            or size < RTP_HEADER
+        ):
             self._deal(size, source, now)
             return
-        self.packets += 1
-        self.octets += size
         self.last_packet = now
-        reception = self._reception
-        if reception is None or ssrc != reception.ssrc or payload_type != self.payload_type:
-            reception = self._select(ssrc, payload_type)
-        reception.packet(sequence, timestamp, size, now)
+        self._reception.packet(sequence, timestamp, size, now)
         datagram = _views[size] if size <= USUAL_SIZE else _whole[:size]
         for sink in self.sinks:
             sink.send(datagram)
@@ -171,19 +197,18 @@ class Stream:
 
     def send(self, datagram: Datagram) -> None:
         """Send a datagram to the leg; one that cannot be sent is counted and forgotten."""
-        destination = self._destination
+        destination, sendto = self._destination, self._sendto
         if destination is None:
             self._drop_unsent("no_destination")
             return
         try:
-            self._sendto(datagram, destination)
+            size = sendto(datagram, destination)
         except BlockingIOError:
             self._drop_unsent("send_queue_full")
         except OSError:
             self._drop_unsent("send_failed")
         else:
-            self.packets_out += 1
-            self.octets_out += len(datagram)
+            self.tally_out += PACKET + size
 
     def _deal(self, size: int, sockaddr: SockAddr, now: float) -> None:
         source = Endpoint.from_sockaddr(sockaddr)
@@ -193,7 +218,7 @@ class Stream:
             elif not self._accept(source, 0, 0, now):
                 self.drop("foreign_source")
             else:
-                self._pass_on(size, now, self.sinks)
+                self._pass_on_other(size, now, self.sinks)
             return
         protocol = classify(_buffer[0], _buffer[1]) if size >= 2 else Protocol.UNKNOWN
         if protocol is Protocol.RTP and self.component is Component.RTP:
@@ -209,11 +234,15 @@ class Stream:
         if size < RTP_HEADER:
             self.drop("too_short")
             return
-        _, second, sequence, timestamp, ssrc = _unpack_header(_buffer)
-        if not self._accept(source, ssrc, second & 0x7F, now):
+        word, sequence, timestamp, ssrc = _unpack_header(_buffer)
+        payload_type = word & 0x7F
+        if not self._accept(source, ssrc, payload_type, now):
             self.drop("foreign_source")
             return
-        self._select(ssrc, second & 0x7F).packet(sequence, timestamp, size, now)
+        if ssrc != self._ssrc or payload_type != self.payload_type:
+            self._expect(ssrc, payload_type)
+        self._word = word & NO_MARKER
+        self._reception.packet(sequence, timestamp, size, now)
         self._pass_on(size, now, self.sinks)
 
     def _deal_rtcp(self, size: int, source: Endpoint, now: float) -> None:
@@ -231,30 +260,32 @@ class Stream:
         if not accepted:
             self.drop("foreign_source")
             return
-        self._pass_on(size, now, self.rtcp_sinks)
+        self._pass_on_other(size, now, self.rtcp_sinks)
 
     def _deal_dtls(self, size: int, source: Endpoint, now: float) -> None:
         if not self.latch.allows(source):
             self.drop("foreign_source")
             return
-        self._pass_on(size, now, self.sinks)
+        self._pass_on_other(size, now, self.sinks)
 
     def _accept(self, source: Endpoint, ssrc: int, payload_type: int, now: float) -> bool:
         accepted = self.latch.packet(source, ssrc, payload_type, now)
         self.refresh()
         return accepted
 
-    def _select(self, ssrc: int, payload_type: int) -> Reception:
-        reception = self._reception = self.receptions.select(ssrc)
-        self.payload_type = payload_type
+    def _expect(self, ssrc: int, payload_type: int) -> None:
+        """Take note that RTP now comes from this source, in this payload type."""
+        self._reception = self.receptions.select(ssrc)
+        self._ssrc, self.payload_type = ssrc, payload_type
         clock_rate = self.clock_rates.get(payload_type)
         if clock_rate is not None:
-            reception.clock_rate = clock_rate
-        return reception
+            self._reception.clock_rate = clock_rate
+
+    def _pass_on_other(self, size: int, now: float, sinks: tuple[Stream, ...]) -> None:
+        self._tally_other += PACKET + size
+        self._pass_on(size, now, sinks)
 
     def _pass_on(self, size: int, now: float, sinks: tuple[Stream, ...]) -> None:
-        self.packets += 1
-        self.octets += size
         self.last_packet = now
         datagram: Datagram | None = _whole[:size]
         for stage in self.stages:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from attrs import define, field
 
 from .sequence import MAX_MISORDER, MODULUS, Step, extend, step
+from .tally import PACKET, octets_of, packets_of
 
 MAX_SOURCES = 8
 """Sources remembered for a stream: more than a phone has with video, comfort noise and a transfer or two, few
@@ -36,8 +37,7 @@ class Reception:
 
     Attributes:
         ssrc: the source.
-        packets: all that came, duplicates too.
-        bytes: their size.
+        tally: all packets that came, duplicates too, and their size.
         lost: sequence numbers that were passed over and have not come late either.
         duplicates: packets that came before.
         reordered: packets that came late, but came.
@@ -47,8 +47,7 @@ class Reception:
 
     ssrc: int
     _clock_rate: int = DEFAULT_CLOCK_RATE
-    packets: int = field(default=0, kw_only=True)
-    bytes: int = field(default=0, kw_only=True)
+    tally: int = field(default=0, kw_only=True)
     lost: int = field(default=0, kw_only=True)
     duplicates: int = field(default=0, kw_only=True)
     reordered: int = field(default=0, kw_only=True)
@@ -84,6 +83,14 @@ class Reception:
             self._transit = math.nan
 
     @property
+    def packets(self) -> int:
+        return packets_of(self.tally)
+
+    @property
+    def bytes(self) -> int:
+        return octets_of(self.tally)
+
+    @property
     def highest(self) -> int | None:
         """The highest extended sequence number; None until there were two packets in a row.
 
@@ -116,8 +123,7 @@ class Reception:
             size: in octets, counted however the caller wants to see it.
             arrival: in seconds on any clock that does not jump.
         """
-        self.packets += 1
-        self.bytes += size
+        self.tally += PACKET + size
         if sequence == self._next:
             self._next = sequence + 1
         else:
@@ -191,11 +197,12 @@ class Receptions:
     """The sources of a stream, at most `MAX_SOURCES`, in the order of their last selection.
 
     Attributes:
-        forgotten: how many were dropped to make room.
+        forgotten: how many were dropped to make room; `forgotten_tally` is what they had counted.
     """
 
     _sources: dict[int, Reception] = field(factory=dict)
     forgotten: int = 0
+    forgotten_tally: int = 0
 
     def select(self, ssrc: int, clock_rate: int = DEFAULT_CLOCK_RATE) -> Reception:
         """Return the figures of a source; begin them when it is new, with this clock rate."""
@@ -211,8 +218,16 @@ class Receptions:
         # Sources that never sent two packets in a row go first, so that made-up ones push out each other.
         oldest = next(iter(self._sources))
         unproven = (ssrc for ssrc, reception in self._sources.items() if reception.highest is None)
-        del self._sources[next(unproven, oldest)]
+        self.forgotten_tally += self._sources.pop(next(unproven, oldest)).tally
         self.forgotten += 1
+
+    @property
+    def tally(self) -> int:
+        """What all sources there ever were add up to."""
+        total = self.forgotten_tally
+        for reception in self._sources.values():
+            total += reception.tally
+        return total
 
     @property
     def newest(self) -> Reception | None:

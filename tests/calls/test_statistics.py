@@ -8,6 +8,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from karl_trio.calls.rates import QUEUE_ROUNDS, measure, take_sample
 from karl_trio.calls.statistics import list_reply, query_reply, statistics_reply
+from karl_trio.rtp.tally import PACKET
 
 from ..media.fakes import rtp
 from .proxy import ports, sdp
@@ -95,8 +96,7 @@ async def test_rates_are_per_second(proxy, calls, nursery, autojump_clock):
     await trio.sleep(0.5)
     stream = next(proxy.call().streams)
     for _ in range(3):
-        stream.packets += 50
-        stream.octets += 8600
+        stream.receptions.forgotten_tally += 50 * (PACKET + 172)
         await trio.sleep(1)
     assert calls.rates.packets == pytest.approx(50)
     current = statistics_reply(calls, 3.5)["currentstatistics"]
