@@ -88,11 +88,6 @@ class Call:
         if scope is not None:
             scope.cancel()
 
-    def refresh(self, stream: Stream) -> None:
-        """Let changes of a stream's latch and stages take effect."""
-        stream.refresh()
-        self.poller.replace(stream.port.fileno(), stream.receiver)
-
     def cancel(self) -> None:
         """End everything of the call now."""
         self._scope.cancel()

@@ -231,7 +231,8 @@ class Exchange:
             stream.is_opaque = not advertised.is_rtp
             stream.is_secure = advertised.is_secure
             stream.is_muxed = media.is_muxed
-            self.call.refresh(stream)
+            stream.refresh()
+            stream.settle_twin(self.now)
         # Once more, for RTCP has to know which host RTP was learned from.
         face.rtp.refresh()
 

@@ -38,6 +38,9 @@ class Poller:
     _epoll: select.epoll = field(factory=select.epoll, init=False)
     _receivers: dict[int, Receiver] = field(factory=dict, init=False)
     _tasks: dict[int, trio.lowlevel.Task] = field(factory=dict, init=False)
+    # A second socket that a task reads, by the first, and the other way round.
+    _seconds: dict[int, int] = field(factory=dict, init=False)
+    _firsts: dict[int, int] = field(factory=dict, init=False)
 
     def __len__(self) -> int:
         """Return how many sockets are being read."""
@@ -64,10 +67,20 @@ class Poller:
         await trio.lowlevel.wait_task_rescheduled(abort)
         raise AssertionError("a served socket was woken without an error")
 
-    def replace(self, fd: int, receive: Receiver) -> None:
-        """Give the packets of a socket that is being served to another receiver from now on."""
-        if fd in self._receivers:
-            self._receivers[fd] = receive
+    def attach(self, fd: int, receive: Receiver, *, beside: int) -> None:
+        """Read a second socket on behalf of the task that serves the socket `beside`, which may have one."""
+        assert beside in self._tasks
+        assert beside not in self._seconds
+        self._seconds[beside], self._firsts[fd] = fd, beside
+        self._receivers[fd] = receive
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def detach(self, fd: int) -> None:
+        """Read a second socket no more; harmless if it is not being read."""
+        first = self._firsts.pop(fd, None)
+        if first is not None:
+            del self._seconds[first]
+            self._leave_unread(fd)
 
     async def run(self) -> None:
         """Read the sockets for ever."""
@@ -102,12 +115,19 @@ class Poller:
                 return
 
     def _fail(self, fd: int, error: Exception) -> None:
-        task = self._tasks[fd]
-        self._forget(fd)
+        first = self._firsts.get(fd, fd)
+        task = self._tasks[first]
+        self._forget(first)
         trio.lowlevel.reschedule(task, outcome.Error(error))
 
     def _forget(self, fd: int) -> None:
-        if self._receivers.pop(fd, None) is not None:
-            del self._tasks[fd]
-            if not self._epoll.closed:
-                self._epoll.unregister(fd)
+        """Read neither the socket that a task serves nor its second one any more."""
+        if self._tasks.pop(fd, None) is not None:
+            self._leave_unread(fd)
+            if fd in self._seconds:
+                self.detach(self._seconds[fd])
+
+    def _leave_unread(self, fd: int) -> None:
+        del self._receivers[fd]
+        if not self._epoll.closed:
+            self._epoll.unregister(fd)

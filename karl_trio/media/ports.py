@@ -31,7 +31,8 @@ _PORT_REFUSED = frozenset({errno.EADDRINUSE, errno.EACCES})
 
 _OPEN_FILE_LIMIT = frozenset({errno.EMFILE, errno.ENFILE})
 
-OpenSocket = Callable[[Endpoint], socket.socket]
+Socket = socket.socket
+OpenSocket = Callable[[Endpoint], Socket]
 
 
 def open_udp_socket(endpoint: Endpoint) -> socket.socket:
@@ -51,6 +52,38 @@ def open_udp_socket(endpoint: Endpoint) -> socket.socket:
         opened.close()
         raise
     return opened
+
+
+def open_twin_socket(bound: socket.socket, peer: Endpoint) -> socket.socket:
+    """Return a second socket on the same local port, connected to `peer`, whose packets it gets from now on.
+
+    The kernel prefers a connected socket for the packets of its peer and leaves all others to the one
+    that is merely bound. It may hold packets of strangers that came before it was connected.
+
+    Raises:
+        OSError: no more files may be opened, or the peer cannot be reached.
+    """
+    twin = socket.socket(bound.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        if bound.family == socket.AF_INET6:
+            twin.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            traffic_class = (socket.IPPROTO_IPV6, socket.IPV6_TCLASS)
+        else:
+            traffic_class = (socket.IPPROTO_IP, socket.IP_TOS)
+        twin.setsockopt(*traffic_class, bound.getsockopt(*traffic_class))
+        # Sharing is allowed for this moment only: no other program shall get at the port.
+        for each in (bound, twin):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            twin.bind(bound.getsockname())
+        finally:
+            for each in (bound, twin):
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+        twin.connect(peer.sockaddr)
+    except BaseException:
+        twin.close()
+        raise
+    return twin
 
 
 @define(init=False)
@@ -149,6 +182,16 @@ class Port:
         self.is_closed = True
         self.socket.close()
         self._pool._closed(self, now)
+
+    def open_twin(self, peer: Endpoint) -> Socket | None:
+        """Return a second socket on this port, connected to `peer`; None if there can be none now.
+
+        It is a matter of speed only: what it cannot have, the port's own socket does as well.
+        """
+        try:
+            return open_twin_socket(self.socket, peer)
+        except OSError:
+            return None
 
     def set_tos(self, tos: int) -> None:
         """Mark what is sent from here with this type-of-service octet (IPv4) or traffic class (IPv6)."""

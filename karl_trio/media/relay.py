@@ -6,9 +6,11 @@ demultiplex (RFC 7983), source check, count, learn, the stages, send to each sin
 is and where it comes from is settled before anything is remembered of it, so that a stranger can
 change nothing (SECURITY: A1 to A5).
 
-There are two receivers. `receive` is complete and always right. `receive_confirmed` is the same for
-the packet that almost every packet is: RTP, from the confirmed source, on a stream without stages;
-whatever is not just that, it hands over. Which one a stream uses is decided when the call changes.
+There are two receivers. `receive` is complete and always right. Once a source is believed, a stream
+without stages opens a twin: a second socket on the same port, connected to that source. The kernel then
+checks the source itself, and knows the route; strangers still arrive at the port's own socket, where they
+are counted, and where a phone that has moved can be learned. `receive_connected` reads the twin, and does
+no more than it must for the packet that almost every packet is: RTP like the one before it.
 """
 
 from __future__ import annotations
@@ -42,6 +44,9 @@ MAX_DATAGRAM = 65_536
 USUAL_SIZE = 1_600
 """A view of each size up to this is kept ready; larger than any datagram on an Ethernet."""
 
+MOST_WAITING = 256
+"""Datagrams taken from a twin that is opened or closed: about what a socket's queue holds of RTP."""
+
 RTP_HEADER = 12
 """Octets of the fixed RTP header (RFC 3550, 5.1)."""
 
@@ -53,6 +58,10 @@ _buffer = bytearray(MAX_DATAGRAM)
 _whole = memoryview(_buffer)
 _views = [_whole[:size] for size in range(USUAL_SIZE + 1)]
 _unpack_header = struct.Struct("!HHII").unpack_from
+
+
+def _no_twin(_: bytearray) -> int:
+    raise AssertionError("there is no twin")
 
 
 class Component(IntEnum):
@@ -79,6 +88,7 @@ class Stream:
         rtcp_sinks: the streams whose legs get RTCP that arrives here.
         stages: what an accepted packet passes before it is sent; empty for plain relaying.
         companion: the RTCP stream of an RTP stream: it believes the host that RTP was learned from.
+        poller: what reads the stream's sockets, while its relay runs.
         tally: accepted from the leg, with their size as UDP payload.
         errors: dropped or not sent, for whatever reason; `drops` says for which.
         tally_out: sent to the leg; `errors_out` could not be.
@@ -100,6 +110,7 @@ class Stream:
     rtcp_sinks: tuple[Stream, ...] = ()
     stages: tuple[Stage, ...] = ()
     companion: Stream | None = None
+    poller: Poller | None = None
     tally_out: int = 0
     errors: int = 0
     errors_out: int = 0
@@ -113,22 +124,27 @@ class Stream:
     _reception: Reception = field(default=Reception(-1), init=False)
     _ssrc: int = field(default=-1, init=False)
     _word: int = field(default=-1, init=False)
-    _source: SockAddr | None = field(default=None, init=False)
+    _is_doubtful: bool = field(default=True, init=False)
     _destination: SockAddr | None = field(default=None, init=False)
-    _recvfrom_into: Callable[[bytearray], tuple[int, SockAddr]] = field(init=False)
-    _sendto: Callable[[Datagram, SockAddr], int] = field(init=False)
+    # The twin, whom it is or should be connected to, and its methods.
+    _twin: socket.socket | None = field(default=None, init=False)
+    _peer: SockAddr | None = field(default=None, init=False)
+    _recv_into: Callable[[bytearray], int] = field(default=_no_twin, init=False)
+    _twin_send: Callable[[Datagram], int] | None = field(default=None, init=False)
+    # How packets for the leg leave: by the twin if they go to its peer.
+    _send: Callable[[Datagram], int] | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._recvfrom_into = self.port.socket.recvfrom_into
-        self._sendto = self.port.socket.sendto
         self.refresh()
 
     def refresh(self) -> None:
         """Take over what the latch knows; to be called after every change of it."""
         latch, companion = self.latch, self.companion
-        trusted, destination = latch.trusted, latch.destination
-        self._source = None if trusted is None else trusted.sockaddr
+        destination = latch.destination
         self._destination = None if destination is None else destination.sockaddr
+        # While somebody else is on trial, the latch has to see every packet.
+        self._is_doubtful = latch.trusted is None
+        self._send = self._twin_send if self._destination == self._peer else None
         if companion is None or latch.source is None:
             return
         if companion.latch.required_host != latch.source.address:
@@ -155,30 +171,20 @@ class Stream:
     def octets_out(self) -> int:
         return octets_of(self.tally_out)
 
-    @property
-    def receiver(self) -> Callable[[float], None]:
-        """The quickest receiver that is right for this stream as it is now."""
-        if self.component is Component.RTP and not self.is_opaque and not self.stages:
-            return self.receive_confirmed
-        return self.receive
-
-    def receive_confirmed(self, now: float) -> None:
-        """Relay one datagram, quickly if it is RTP from the confirmed source and like the one before."""
+    def receive_connected(self, now: float) -> None:
+        """Relay one datagram of the twin."""
         # Called through a local name: as a method of self it would be looked up anew for each packet.
-        recvfrom_into = self._recvfrom_into
+        recv_into = self._recv_into
         try:
-            size, source = recvfrom_into(_buffer)
+            size = recv_into(_buffer)
         except OSError as error:
             self._drop_unread(error)
             return
         word, sequence, timestamp, ssrc = _unpack_header(_buffer)
-        if (
-            source != self._source
-            or word & NO_MARKER != self._word
-            or ssrc != self._ssrc
-            or size < RTP_HEADER
-        ):
-            self._deal(size, source, now)
+        if word & NO_MARKER != self._word or ssrc != self._ssrc or size < RTP_HEADER or self._is_doubtful:
+            assert self._peer is not None, "there is no twin"
+            self._deal(size, self._peer, now)
+            self.settle_twin(now)
             return
         self.last_packet = now
         self._reception.packet(sequence, timestamp, size, now)
@@ -189,26 +195,81 @@ class Stream:
     def receive(self, now: float) -> None:
         """Relay one datagram of whatever kind, from wherever."""
         try:
-            size, source = self._recvfrom_into(_buffer)
+            size, source = self.port.socket.recvfrom_into(_buffer)
         except OSError as error:
             self._drop_unread(error)
             return
         self._deal(size, source, now)
+        self.settle_twin(now)
+
+    def settle_twin(self, now: float) -> None:
+        """Open, move or close the twin, if who is believed is not whom it is connected to.
+
+        Whatever came to it meanwhile is dealt with, so nothing is lost; but it uses the buffer, and must not
+        be called while a datagram is being dealt with.
+        """
+        source = self.latch.source
+        peer = None if source is None or not self._can_have_twin else source.sockaddr
+        if peer == self._peer or self.poller is None:
+            return
+        self.close_twin(now)
+        self._peer = peer
+        self._twin = None if source is None or peer is None else self.port.open_twin(source)
+        if self._twin is not None:
+            # Packets of strangers may have come before it was connected.
+            self._empty(self._twin, now)
+            self._recv_into, self._twin_send = self._twin.recv_into, self._twin.send
+            self.poller.attach(self._twin.fileno(), self.receive_connected, beside=self.port.fileno())
+        self.refresh()
+
+    def close_twin(self, now: float) -> None:
+        """Go on with the port's own socket alone."""
+        twin, self._twin, self._peer = self._twin, None, None
+        self._send = self._twin_send = None
+        if twin is not None:
+            if self.poller is not None:
+                self.poller.detach(twin.fileno())
+            self._empty(twin, now)
+            twin.close()
+
+    @property
+    def _can_have_twin(self) -> bool:
+        return self.component is Component.RTP and not self.is_opaque and not self.stages
+
+    def _empty(self, twin: socket.socket, now: float) -> None:
+        for _ in range(MOST_WAITING):
+            try:
+                size, source = twin.recvfrom_into(_buffer)
+            except OSError:
+                return
+            self._deal(size, source, now)
 
     def send(self, datagram: Datagram) -> None:
         """Send a datagram to the leg; one that cannot be sent is counted and forgotten."""
-        destination, sendto = self._destination, self._sendto
-        if destination is None:
-            self._drop_unsent("no_destination")
-            return
+        send = self._send
         try:
-            size = sendto(datagram, destination)
-        except BlockingIOError:
-            self._drop_unsent("send_queue_full")
-        except OSError:
-            self._drop_unsent("send_failed")
+            if send is not None:
+                size = send(datagram)
+            elif self._destination is not None:
+                size = self.port.socket.sendto(datagram, self._destination)
+            else:
+                self._drop_unsent("no_destination")
+                return
+        except OSError as error:
+            self._send_again(datagram, error)
         else:
             self.tally_out += PACKET + size
+
+    def _send_again(self, datagram: Datagram, error: OSError) -> None:
+        if isinstance(error, ConnectionRefusedError) and self._send is not None:
+            # Not about this datagram: the peer refused an earlier one, and this one did not leave.
+            try:
+                self.tally_out += PACKET + self._send(datagram)
+            except OSError as again:
+                error = again
+            else:
+                return
+        self._drop_unsent("send_queue_full" if isinstance(error, BlockingIOError) else "send_failed")
 
     def _deal(self, size: int, sockaddr: SockAddr, now: float) -> None:
         source = Endpoint.from_sockaddr(sockaddr)
@@ -302,7 +363,9 @@ class Stream:
 
     def _drop_unread(self, error: OSError) -> None:
         # BlockingIOError: the kernel found a bad checksum after it had said that the socket is readable.
-        if not isinstance(error, BlockingIOError):
+        if isinstance(error, ConnectionRefusedError):
+            self.drop("refused_by_peer")
+        elif not isinstance(error, BlockingIOError):
             self.drop("receive_failed")
 
     def _drop_unsent(self, reason: str) -> None:
@@ -326,7 +389,10 @@ def sample_queue_drops(stream: Stream) -> None:
 
 async def relay(stream: Stream, poller: Poller) -> None:
     """Relay a stream's packets until cancelled, then close its port."""
+    stream.poller = poller
     try:
-        await poller.serve(stream.port.fileno(), stream.receiver)
+        await poller.serve(stream.port.fileno(), stream.receive)
     finally:
-        stream.port.close(trio.current_time())
+        now = trio.current_time()
+        stream.close_twin(now)
+        stream.port.close(now)

@@ -11,8 +11,11 @@ from karl_trio.media.interfaces import Interfaces
 
 log = logging.getLogger(__name__)
 
-SOCKETS_PER_CALL = 4
+PORTS_PER_CALL = 4
 """RTP and RTCP towards each of two legs, one media each."""
+
+SOCKETS_PER_CALL = 6
+"""One for each port, and one more for RTP from each leg that is heard."""
 
 SPARE_FILES = 64
 """Open files kept for everything but media: listeners, log, epoll, control connections."""
@@ -33,7 +36,7 @@ def raise_open_file_limit() -> int:
 def log_capacity(open_files: int, interfaces: Interfaces) -> None:
     """Say how many calls there is room for, and what it is that sets the limit."""
     by_files = max(0, open_files - _open_now() - SPARE_FILES) // SOCKETS_PER_CALL
-    by_ports = sum(pool.size for pool in interfaces.pools) // SOCKETS_PER_CALL
+    by_ports = sum(pool.size for pool in interfaces.pools) // PORTS_PER_CALL
     log.info(
         "room for about %d calls with one media: %d by the open-file limit of %d, %d by the media ports",
         min(by_files, by_ports),

@@ -52,9 +52,13 @@ async def test_a_stranger_gets_nothing_and_is_not_heard(proxy, phones):
     bob.say(rtp(2, ssrc=9), for_bob)
     assert [datagram for datagram, _ in await bob.hear(1)] == [rtp(2)]
     assert [datagram for datagram, _ in await alice.hear(1)] == [rtp(2, ssrc=9)]
-    assert stranger.is_silent()
+    # Strangers arrive at another socket than the phones, so they may be read later.
+    with trio.fail_after(5):
+        while sum(stream.errors for stream in proxy.call().streams) < 100:
+            await trio.sleep(0.001)
     drops = [stream.drops for stream in proxy.call().streams if stream.drops]
     assert drops == [{"foreign_source": 50}] * 2
+    assert stranger.is_silent()
 
 
 async def test_nothing_is_lost_while_a_leg_moves_to_its_new_port(proxy, phones):
@@ -94,7 +98,7 @@ async def test_a_fault_in_one_call_ends_that_call_only(proxy, phones, calls, cap
 
     stream = proxy.call().find_leg("alice").media[0].faces[0].rtp
     stream.stages = (fault,)
-    proxy.call().refresh(stream)
+    stream.settle_twin(trio.current_time())
     await trio.testing.wait_all_tasks_blocked()
     alice.say(rtp(1), for_alice)
     carol.say(rtp(1), for_carol)

@@ -40,13 +40,52 @@ class FakePort:
     def __init__(self, endpoint):
         self.endpoint = endpoint
         self.socket = FakeSocket()
+        self.twin = None
         self.is_closed = False
 
     def fileno(self):
-        return -1
+        return 2 * self.endpoint.port
+
+    def open_twin(self, peer):
+        self.twin = FakeTwin(self, peer)
+        return self.twin
 
     def close(self, now):
         self.is_closed = True
+
+
+class FakeTwin(FakeSocket):
+    """A second socket of a port, which gets the packets of its peer; what it sends counts as the port's."""
+
+    def __init__(self, port, peer):
+        super().__init__()
+        self.port, self.peer = port, peer
+
+    def fileno(self):
+        return self.port.fileno() + 1
+
+    def recv_into(self, buffer):
+        return self.recvfrom_into(buffer)[0]
+
+    def send(self, datagram):
+        return self.port.socket.sendto(datagram, self.peer.sockaddr)
+
+    def close(self):
+        self.port.twin = None
+
+
+class FakePoller:
+    """Remembers who reads what."""
+
+    def __init__(self):
+        self.receivers = {}
+
+    def attach(self, fd, receive, *, beside):
+        assert beside != fd
+        self.receivers[fd] = receive
+
+    def detach(self, fd):
+        self.receivers.pop(fd, None)
 
 
 class Wire:
@@ -75,8 +114,7 @@ class Wire:
 
     def _deliver(self, datagram, source, now):
         self.delivered.append(datagram)
-        self.stream.port.socket.inbox.append((datagram, source.sockaddr))
-        self.stream.receiver(now)
+        deliver(self.stream, datagram, source, now)
 
 
 def make_stream(port, *, phone=None, component=Component.RTP, now=0.0, **options):
@@ -93,9 +131,14 @@ def make_stream(port, *, phone=None, component=Component.RTP, now=0.0, **options
 
 
 def deliver(stream, datagram, source, now=0.0):
-    """Let a datagram arrive at a stream."""
-    stream.port.socket.inbox.append((datagram, source.sockaddr))
-    stream.receiver(now)
+    """Let a datagram arrive at a stream, at the socket that the kernel would choose."""
+    twin = stream.port.twin
+    if twin is not None and twin.peer == source:
+        twin.inbox.append((datagram, source.sockaddr))
+        stream.poller.receivers[twin.fileno()](now)
+    else:
+        stream.port.socket.inbox.append((datagram, source.sockaddr))
+        stream.receive(now)
 
 
 def sent_by(stream):

@@ -129,20 +129,50 @@ async def test_a_failure_and_a_cancellation_at_once_wake_the_task_once(poller, p
     assert len(poller) == 0
 
 
-async def test_a_receiver_can_be_replaced_without_losing_a_datagram(poller, pair, nursery):
-    receiver, sender = pair()
-    first, second = [], []
+async def test_a_second_socket_is_read_for_the_same_task_and_ends_with_it(poller, pair):
+    first, to_first = pair()
+    second, to_second = pair()
+    heard, failures = [], []
 
-    def receive_first(now):
-        first.append(receiver.recv(100))
-        poller.replace(receiver.fileno(), lambda now: second.append(receiver.recv(100)))
+    def fail(now):
+        second.recv(100)
+        raise RuntimeError("a bug")
 
-    nursery.start_soon(poller.serve, receiver.fileno(), receive_first)
-    await wait_all_tasks_blocked()
-    for number in range(10):
-        sender.send(b"%d" % number)
-    await until(lambda: len(second) == 9)
-    assert first + second == [b"%d" % number for number in range(10)]
+    async def serve():
+        try:
+            await poller.serve(first.fileno(), lambda now: heard.append(first.recv(100)))
+        except RuntimeError as error:
+            failures.append(error)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+        await wait_all_tasks_blocked()
+        poller.attach(second.fileno(), lambda now: heard.append(second.recv(100)), beside=first.fileno())
+        to_first.send(b"one")
+        to_second.send(b"two")
+        await until(lambda: len(heard) == 2)
+        poller.detach(second.fileno())
+        poller.detach(second.fileno())
+        assert len(poller) == 1
+        poller.attach(second.fileno(), fail, beside=first.fileno())
+        to_second.send(b"three")
+        await until(lambda: failures)
+    assert sorted(heard) == [b"one", b"two"]
+    assert len(poller) == 0
+
+
+async def test_a_second_socket_that_fails_while_its_task_is_being_cancelled_wakes_nobody(poller, pair):
+    first, _ = pair()
+    second, to_second = pair()
+    heard = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(poller.serve, first.fileno(), heard.append)
+        await wait_all_tasks_blocked()
+        poller.attach(second.fileno(), heard.append, beside=first.fileno())
+        nursery.cancel_scope.cancel()
+        to_second.send(b"late")
+        poller.drain()
+    assert heard == []
 
 
 async def test_other_tasks_get_their_turn_under_a_flood(poller, pair, nursery):

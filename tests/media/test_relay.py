@@ -210,9 +210,9 @@ def test_a_packet_that_cannot_be_sent_is_counted_and_the_next_one_goes_through(a
 
 def test_a_socket_error_is_counted_and_spurious_readiness_is_not(alice):
     alice.port.socket.inbox.append((ConnectionRefusedError(), None))
-    alice.receiver(0.0)
-    alice.receiver(0.0)
-    assert alice.drops == {"receive_failed": 1}
+    alice.receive(0.0)
+    alice.receive(0.0)
+    assert alice.drops == {"refused_by_peer": 1}
 
 
 def test_large_datagrams_are_not_cut_short(alice, bob):
