@@ -189,3 +189,15 @@ async def test_other_tasks_get_their_turn_under_a_flood(poller, pair, nursery):
             await trio.lowlevel.checkpoint()
             turns += 1
     assert turns == 100
+
+
+async def test_a_lone_datagram_does_not_wait_for_others(mock_clock, poller, pair, nursery):
+    receiver, sender = pair()
+    heard = []
+    nursery.start_soon(poller.serve, receiver.fileno(), lambda now: heard.append((receiver.recv(100), now)))
+    await wait_all_tasks_blocked()
+    sender.send(b"one")
+    # The clock stands still: nothing that sleeps would wake.
+    while not heard:
+        await trio.lowlevel.checkpoint()
+    assert heard == [(b"one", trio.current_time())]
