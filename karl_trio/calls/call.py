@@ -128,6 +128,18 @@ class Call:
                 return leg
         return None
 
+    def fall_apart(self) -> None:
+        """Let go of everything that refers to each other in a circle, once the call has ended.
+
+        Its memory is free at once then. Left to the garbage collector, it would take a full collection,
+        which stops all media for a tenth of a millisecond for each call there is.
+        """
+        for leg in self.legs:
+            leg.peers.clear()
+            leg.media.clear()
+        self.legs.clear()
+        self._nursery = None
+
     async def _relay(self, stream: Stream, scope: trio.CancelScope) -> None:
         try:
             with scope:

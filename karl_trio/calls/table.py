@@ -133,3 +133,4 @@ class CallTable:
             self._remove(call)
             reason = call.end_reason or EndReason.FORCED
             log.info("call ended: %s", reason.value)
+            call.fall_apart()

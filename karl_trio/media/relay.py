@@ -396,3 +396,6 @@ async def relay(stream: Stream, poller: Poller) -> None:
         now = trio.current_time()
         stream.close_twin(now)
         stream.port.close(now)
+        # Streams refer to each other in circles, which only a full garbage collection would find.
+        stream.sinks = stream.rtcp_sinks = ()
+        stream.companion = stream.poller = None

@@ -33,7 +33,7 @@ from .counters import ControlCounters
 from .daemon import Daemon
 from .dispatch import Dispatcher
 from .notify import Notifier
-from .process import log_capacity, raise_open_file_limit, settle_memory
+from .process import collect_when_quiet, log_capacity, raise_open_file_limit, settle_memory
 from .signals import Reload, obey_signals
 from .udp import UdpListener
 
@@ -100,6 +100,7 @@ async def serve(
                 log.warning("%s is set, but has no effect in this version", option)
             if handle_signals:
                 settle_memory()
+                nursery.start_soon(collect_when_quiet, calls)
                 await nursery.start(obey_signals, daemon, notifier, reload, nursery.cancel_scope)
             notifier.ready(f"NG at {', '.join(str(listener.endpoint) for listener in listeners)}")
             task_status.started(Served(tuple(listener.endpoint for listener in listeners), daemon))

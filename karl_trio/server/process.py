@@ -5,11 +5,23 @@ from __future__ import annotations
 import gc
 import logging
 import resource
+from collections.abc import Sized
 from pathlib import Path
+
+import trio
 
 from karl_trio.media.interfaces import Interfaces
 
 log = logging.getLogger(__name__)
+
+NEVER = 1_000_000_000
+"""Collections of the middle generation before a full one."""
+
+COLLECT_EVERY = 60.0
+"""Seconds between two looks at whether a full collection would disturb anybody."""
+
+QUIET_CALLS = 20
+"""Calls up to which a full collection takes no longer than a millisecond or two."""
 
 PORTS_PER_CALL = 4
 """RTP and RTCP towards each of two legs, one media each."""
@@ -51,10 +63,21 @@ def _open_now() -> int:
 
 
 def settle_memory() -> None:
-    """Take everything that lives as long as the process out of the garbage collector's sight.
+    """Keep the garbage collector from everything that lives as long as the process, and from
+    looking at all of the rest of its own accord.
 
-    A full collection walks every object there is, and media waits meanwhile; modules, classes and settings
-    are most of the objects of a daemon with few calls, and never garbage.
+    A full collection walks every object there is, and media waits meanwhile: 225 ms were measured with 3,000
+    calls. Calls that end leave nothing for it; `collect_when_quiet` finds what other cycles there may be.
     """
     gc.collect()
     gc.freeze()
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, NEVER)
+
+
+async def collect_when_quiet(calls: Sized) -> None:
+    """Collect garbage whenever there are few calls, for ever."""
+    while True:
+        await trio.sleep(COLLECT_EVERY)
+        if len(calls) <= QUIET_CALLS:
+            gc.collect()

@@ -1,6 +1,8 @@
 """Two phones with real sockets talk through a call; strangers listen in vain."""
 
+import gc
 import socket
+import weakref
 
 import trio
 
@@ -85,6 +87,25 @@ async def test_after_delete_the_ports_are_closed(proxy, phones):
         again.bind(("127.0.0.1", for_alice))
     alice.say(rtp(1), for_alice)
     assert bob.is_silent()
+
+
+async def test_an_ended_call_leaves_nothing_for_the_garbage_collector(proxy, phones):
+    """Full collections stop all media, so the daemon makes none while there are calls."""
+    alice, bob = phones(), phones()
+    for_alice, _ = await connected(proxy, alice, bob)
+    alice.say(rtp(1), for_alice)
+    await bob.hear(1)
+    proxy.offer(sdp(alice.endpoint.port + 2), to_tag="bob")
+    remains = [weakref.ref(thing) for thing in (proxy.call(), *proxy.call().legs, *proxy.call().streams)]
+    gc.collect()
+    gc.disable()
+    try:
+        proxy.delete()
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(remains) == 9
+        assert [ref() for ref in remains if ref() is not None] == []
+    finally:
+        gc.enable()
 
 
 async def test_a_fault_in_one_call_ends_that_call_only(proxy, phones, calls, caplog):
