@@ -81,13 +81,10 @@ async def take_sample(calls: list[Call], totals: Totals, turn: int) -> Sample:
     tally, errors, queue_drops, streams = totals.tally, totals.errors, totals.queue_drops, 0
     for first in range(0, len(calls), SAMPLE_SLICE):
         for call in calls[first : first + SAMPLE_SLICE]:
-            for stream in call.streams:
-                fd = stream.port.fileno()
-                if fd < 0:
-                    continue
-                if fd % QUEUE_ROUNDS == turn:
-                    sample_queue_drops(stream)
+            for stream in call.relayed:
                 streams += 1
+                if (streams + turn) % QUEUE_ROUNDS == 0 and not stream.port.is_closed:
+                    sample_queue_drops(stream)
                 tally += stream.tally
                 errors += stream.errors + stream.errors_out
                 queue_drops += stream.queue_drops
