@@ -61,3 +61,23 @@ class Phone:
                 continue
             return False
         return True
+
+
+class Phone6:
+    """A UDP socket on the IPv6 loopback address, for RTP only."""
+
+    def __enter__(self):
+        self._socket = trio.socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        self._socket._sock.bind(("::1", 0))
+        self.port = self._socket.getsockname()[1]
+        return self
+
+    def __exit__(self, *_):
+        self._socket.close()
+
+    async def say(self, datagram, port):
+        await self._socket.sendto(datagram, ("::1", port))
+
+    async def hear(self):
+        with trio.fail_after(5):
+            return await self._socket.recv(2048)

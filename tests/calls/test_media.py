@@ -6,8 +6,14 @@ import weakref
 
 import trio
 
+from karl_trio.calls.table import CallTable
+from karl_trio.config import Settings
+from karl_trio.media.poller import Poller
+
 from ..media.fakes import receiver_report, rtp
-from .proxy import ports, sdp
+from .conftest import make_interfaces
+from .phones import Phone6
+from .proxy import Proxy, ports, sdp
 
 
 async def connected(proxy, alice, bob):
@@ -76,6 +82,23 @@ async def test_nothing_is_lost_while_a_leg_moves_to_its_new_port(proxy, phones):
     assert sorted(datagram for datagram, _ in await moved.hear(3)) == [rtp(n, ssrc=9) for n in (1, 2, 3)]
     moved.say(rtp(1), for_alice)
     assert await bob.hear(1) == [(rtp(1), new_for_bob)]
+
+
+async def test_over_ipv6_too_the_phone_is_heard_and_the_stranger_is_not(nursery):
+    calls = CallTable(settings=Settings(), interfaces=make_interfaces("::1"), poller=Poller())
+    await nursery.start(calls.serve)
+    nursery.start_soon(calls.poller.run)
+    proxy = Proxy(calls)
+    with Phone6() as alice, Phone6() as bob, Phone6() as stranger:
+        proxy.offer(sdp(alice.port, address="::1"))
+        (for_alice,) = ports(proxy.answer(sdp(bob.port, address="::1")))
+        await trio.testing.wait_all_tasks_blocked()
+        for sequence in range(5):
+            await alice.say(rtp(sequence), for_alice)
+            assert await bob.hear() == rtp(sequence)
+        await stranger.say(rtp(1, ssrc=6), for_alice)
+        await alice.say(rtp(5), for_alice)
+        assert await bob.hear() == rtp(5)
 
 
 async def test_after_delete_the_ports_are_closed(proxy, phones):

@@ -126,6 +126,7 @@ def make_stream(port, *, phone=None, component=Component.RTP, now=0.0, **options
         component=component,
         latch=latch,
         last_packet=now,
+        poller=FakePoller(),
         **options,
     )
 

@@ -254,3 +254,69 @@ def test_a_flood_of_sources_does_not_grow_the_books(alice, bob):
         deliver(alice, rtp(1, ssrc=ssrc), ALICE)
     assert len(list(alice.receptions)) <= 8
     assert alice.packets == 5000
+
+
+def test_a_believed_source_gets_a_twin_and_a_stranger_never_reaches_it(alice, bob):
+    connect(alice, bob)
+    deliver(alice, rtp(1), ALICE)
+    assert alice.port.twin.peer == ALICE
+    deliver(alice, rtp(2), ALICE)
+    deliver(alice, rtp(3), STRANGER)
+    assert [datagram for datagram, _ in sent_by(bob)] == [rtp(1), rtp(2)]
+    assert alice.drops == {"foreign_source": 1}
+
+
+def test_when_signalling_moves_the_phone_the_twin_goes_and_what_waits_there_is_heard(alice, bob):
+    connect(alice, bob)
+    deliver(alice, rtp(1), ALICE)
+    twin = alice.port.twin
+    twin.inbox.append((rtp(2), ALICE.sockaddr))
+    moved = Endpoint(ALICE.address, 4010)
+    alice.latch.reopen(moved, 1.0)
+    alice.refresh()
+    alice.settle_twin(1.0)
+    assert alice.port.twin is None
+    deliver(alice, rtp(3), moved, now=1.1)
+    deliver(bob, rtp(9), BOB, now=1.1)
+    assert [datagram for datagram, _ in sent_by(bob)] == [rtp(1), rtp(2), rtp(3)]
+    assert alice.port.twin.peer == moved
+    assert sent_by(alice) == [(rtp(9), moved)]
+
+
+def test_without_a_second_socket_to_be_had_everything_goes_on_with_one(alice, bob):
+    connect(alice, bob)
+    alice.port.open_twin = lambda peer: None
+    for sequence in range(5):
+        deliver(alice, rtp(sequence), ALICE)
+    deliver(bob, rtp(1), BOB)
+    assert len(sent_by(bob)) == 5
+    assert sent_by(alice) == [(rtp(1), ALICE)]
+
+
+def test_a_packet_is_sent_again_if_the_peer_had_refused_an_earlier_one(alice, bob):
+    connect(alice, bob)
+    deliver(bob, rtp(1), BOB)
+    refusals = [ConnectionRefusedError(), None]
+    send = bob.port.twin.send
+
+    def refuse_once(datagram):
+        if refusals and (refusal := refusals.pop(0)) is not None:
+            raise refusal
+        return send(datagram)
+
+    bob.port.twin.send = bob._twin_send = refuse_once
+    bob.refresh()
+    deliver(alice, rtp(2), ALICE)
+    assert sent_by(bob) == [(rtp(2), BOB)]
+    assert (bob.packets_out, bob.errors_out) == (1, 0)
+
+
+def test_a_marker_does_not_make_a_packet_unusual_and_another_source_is_counted_apart(alice, bob):
+    connect(alice, bob)
+    for sequence in range(10):
+        deliver(alice, rtp(sequence, marker=sequence % 3 == 0), ALICE)
+    for sequence in range(5):
+        deliver(alice, rtp(sequence, ssrc=99, payload_type=8), ALICE)
+    assert len(sent_by(bob)) == 15
+    assert [(reception.ssrc, reception.packets) for reception in alice.receptions] == [(0x1234, 10), (99, 5)]
+    assert alice.payload_type == 8
