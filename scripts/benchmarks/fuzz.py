@@ -33,6 +33,7 @@ REQUESTS_PER_ROUND, PACKETS_PER_ROUND = 20, 50
 CALL_EVERY, CHECK_EVERY = 2.0, 10.0
 TALKING_CALLS = 3
 PACKETS_OF_A_CALL = 5
+PORTS_OF_A_CALL, FILES_OF_A_CALL = 4, 6
 PAGE = 16
 """Calls in one reply to `list`, so that it fits into a datagram even if their call-ids are long."""
 CHECK_PATIENCE = 30.0
@@ -213,9 +214,8 @@ class Fuzz:
             for call_id in made:
                 _ok(self._controller, {"command": "delete", "call-id": call_id, "delete-delay": 0})
                 self.counts["calls made"] += 1
-        sockets = 4 * len(kept)
-        _settle("open files", self._open_files, self._files + sockets)
-        _settle("ports in use", self._ports_in_use, sockets)
+        _settle("open files", self._open_files, self._files + FILES_OF_A_CALL * len(kept))
+        _settle("ports in use", self._ports_in_use, PORTS_OF_A_CALL * len(kept))
         self.memory.append(resident_bytes(self._daemon.pid))
         if self.memory[-1] > self.memory[0] + MEMORY_GROWTH:
             raise FaultError(f"memory grew from {self.memory[0] >> 20} to {self.memory[-1] >> 20} MB")
