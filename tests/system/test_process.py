@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import trio
@@ -21,35 +22,16 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def command(*options):
-    return [
-        sys.executable,
-        "-m",
-        "karl_trio",
-        "serve",
-        "--config",
-        "/dev/null",
-        "--interface",
-        "127.0.0.1",
-        *options,
-    ]
-
-
 @pytest.fixture
 async def node():
     return f"127.0.0.1:{free_port()}"
 
 
-async def start(nursery, node, *options):
+async def start(nursery, node):
     """Start a daemon; return its process as soon as it answers."""
-    process = await nursery.start(
-        lambda task_status: trio.run_process(
-            command("--listen-ng", node, "--port-min", "36000", "--port-max", "36099", *options),
-            stderr=subprocess.DEVNULL,
-            check=False,
-            task_status=task_status,
-        )
-    )
+    words = [sys.executable, "-m", "karl_trio", "serve", "--config", "/dev/null", "--interface", "127.0.0.1"]
+    words += ["--listen-ng", node, "--port-min", "36000", "--port-max", "36099"]
+    process = await nursery.start(partial(trio.run_process, words, stderr=subprocess.DEVNULL, check=False))
     async with NgClient([node], attempts=40, wait=0.25) as client:
         with trio.fail_after(20):
             await client.ping()
