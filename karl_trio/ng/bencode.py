@@ -27,6 +27,7 @@ _SHORT_LENGTHS = {str(length): length for length in range(1000)}
 # Checks and converts the length of nearly every string in one step; "01" and "+1" are not in it.
 
 _INTEGER = re.compile(rf"0|-?[1-9][0-9]{{0,{MAX_INT_DIGITS - 1}}}")
+_DIGITS_TO_THE_END = re.compile(r"-?([0-9]*)\Z")
 _LENGTH = re.compile(rf"0|[1-9][0-9]{{0,{MAX_LENGTH_DIGITS - 1}}}")
 
 
@@ -143,7 +144,8 @@ def _long_length(text: str, at: int, colon: int) -> int:
 
 
 def _refuse_integer(text: str, at: int) -> NoReturn:
-    if re.compile(r"-?[0-9]*").fullmatch(text, at + 1) and len(text) - at < MAX_INT_DIGITS + 2:
+    digits = _DIGITS_TO_THE_END.match(text, at + 1)
+    if digits and len(digits[1]) <= MAX_INT_DIGITS:
         raise Truncated("the data ends within an integer", len(text))
     raise Malformed("no integer", at)
 

@@ -267,3 +267,16 @@ def test_keys_are_written_sorted():
 def test_what_has_no_form_is_an_error(value):
     with pytest.raises(TypeError):
         encode(value)
+
+
+@pytest.mark.parametrize("number", ["9" * 19, "-" + "9" * 19, "-1000000000000000000", "-", ""])
+def test_an_integer_cut_short_is_truncated_also_below_zero(number):
+    with pytest.raises(Truncated):
+        decode(f"i{number}".encode())
+
+
+@pytest.mark.parametrize("number", ["9" * 20, "-" + "9" * 20])
+def test_an_integer_that_is_too_long_is_not_waited_for(number):
+    with pytest.raises(Malformed) as refusal:
+        decode(f"i{number}".encode())
+    assert not isinstance(refusal.value, Truncated)
