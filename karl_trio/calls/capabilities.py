@@ -14,6 +14,8 @@ from karl_trio.sdp.description import Description
 
 EFFECTIVE_FLAGS = frozenset(
     {
+        "allow-asymmetric-codecs",
+        "allow-no-codec-media",
         "asymmetric",
         "fatal",
         "force-increment-sdp-ver",
@@ -27,6 +29,7 @@ EFFECTIVE_FLAGS = frozenset(
         "original-sendrecv",
         "port-latching",
         "record-call",
+        "single-codec",
         "sip-source-address",
         "strict-source",
         "symmetric",
@@ -35,8 +38,11 @@ EFFECTIVE_FLAGS = frozenset(
 )
 """Flags that do what they say; every other known one gets a warning."""
 
-TRANSCODING = frozenset({"transcode", "mask", "set"})
+TRANSCODING = frozenset({"transcode", "mask"})
 """Codec operations that cannot be left out: the call would be offered what the other side cannot speak."""
+
+EFFECTIVE_CODEC_OPERATIONS = frozenset({"strip", "offer", "except", "ignore"})
+"""Codec operations that do what they say; every other one that can be left out gets a warning."""
 
 ICE_OFF = frozenset({None, "remove", "default"})
 DTLS_OFF = frozenset({None, "off", "no", "disable"})
@@ -69,7 +75,7 @@ def check_capabilities(request: SdpRequest, description: Description) -> tuple[s
 def _warnings(request: SdpRequest, description: Description) -> Iterator[str]:
     for flag in sorted(request.flags - EFFECTIVE_FLAGS):
         yield f"flag '{flag}' has no effect yet"
-    for operation in sorted(request.codec.keys()):
+    for operation in sorted(request.codec.keys() - EFFECTIVE_CODEC_OPERATIONS):
         yield f"codec-{operation} has no effect yet"
     if request.record_call:
         yield "recording is not there yet"

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from attrs import define, field
 
 from karl_trio.endpoint import Family
+from karl_trio.sdp.selection import OfferedCodecs
 
+from .hidden import HiddenMedia
 from .media import Media
 
 
 @define(kw_only=True)
 class SentSdp:
-    """What the SDP that a leg was last sent said of itself, for the `replace` flags that hold on to it.
+    """What there is to remember of the SDP that a leg was last sent.
 
     Attributes:
         username, session_id, name: as the leg was first told them.
         version: of the last one sent.
         body: the last one sent, with the version as it then was.
+        codecs: what it said of each media; also of those that the leg was not told of.
+        hidden: the media that the leg was not told of, by their place from 0.
     """
 
     username: str
@@ -24,6 +30,8 @@ class SentSdp:
     name: str
     version: int
     body: str
+    codecs: tuple[OfferedCodecs, ...]
+    hidden: Mapping[int, HiddenMedia]
 
 
 @define(eq=False, kw_only=True)

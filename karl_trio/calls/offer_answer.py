@@ -102,4 +102,4 @@ def _act(calls: CallTable, plan: Plan, warnings: tuple[str, ...], now: float) ->
     if is_new:
         calls.add(call)
         log.info("call begun: %d media", len(plan.media))
-    return SdpReply(outgoing.text, warnings)
+    return SdpReply(outgoing.text, (*warnings, *plan.codecs.warnings))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import attrs
 from attrs import frozen
 
 from karl_trio.endpoint import Endpoint
+from karl_trio.sdp.manipulation import SESSION, media_kind
 from karl_trio.sdp.rewrite import MediaChanges, SessionChanges, rewrite
+from karl_trio.sdp.selection import Formats, OfferedCodecs
 
 from .exchange import OpenedPorts
+from .hidden import without
 from .leg import SentSdp
 from .plan import MediaPlan, Plan
 
@@ -34,12 +38,22 @@ def write_sdp(plan: Plan, opened: Sequence[OpenedPorts], loop_mark: str) -> Outg
     request, origin = plan.request, plan.description.origin
     listener = plan.parties.listener
     before = None if listener is None else listener.sent
-    media = tuple(_media_changes(plan, *pair) for pair in zip(plan.media, opened, strict=True))
+    chosen = plan.codecs.formats
+    media = tuple(
+        [
+            _media_changes(plan, each, chosen.get(place), opened[place])
+            for place, each in enumerate(plan.media)
+        ]
+    )
+    description = plan.description
+    if plan.hidden:
+        description = attrs.evolve(description, media=without(description.media, plan.hidden))
+        media = without(media, plan.hidden)
     replace = request.replace
     keeps_session = before is not None and "origin-full" in replace
     username = origin.username
     session_id = origin.session_id
-    name = plan.description.name
+    name = description.name
     if before is not None:
         username = before.username if keeps_session or "username" in replace else username
         session_id = before.session_id if keeps_session else session_id
@@ -47,7 +61,7 @@ def write_sdp(plan: Plan, opened: Sequence[OpenedPorts], loop_mark: str) -> Outg
 
     def write(version: int | None) -> str:
         return rewrite(
-            plan.description,
+            description,
             SessionChanges(
                 origin_address=plan.listener_interface.advertised
                 if {"origin", "origin-full"} & replace
@@ -57,6 +71,7 @@ def write_sdp(plan: Plan, opened: Sequence[OpenedPorts], loop_mark: str) -> Outg
                 origin_version=version,
                 session_name=name,
                 loop_mark=loop_mark if "loop-protect" in request.flags else None,
+                attributes=plan.attribute_changes.get(SESSION),
             ),
             media,
         )
@@ -69,21 +84,40 @@ def write_sdp(plan: Plan, opened: Sequence[OpenedPorts], loop_mark: str) -> Outg
         if text != before.body or "force-increment-sdp-ver" in replace:
             version += 1
             text = write(version)
-    return OutgoingSdp(
-        text, SentSdp(username=username, session_id=session_id, name=name, version=version, body=text)
+    sent = SentSdp(
+        username=username,
+        session_id=session_id,
+        name=name,
+        version=version,
+        body=text,
+        codecs=tuple(
+            [
+                OfferedCodecs(chosen.get(place, each.section.formats), each.advertised.codec_names)
+                for place, each in enumerate(plan.media)
+            ]
+        ),
+        hidden=plan.hidden,
     )
+    return OutgoingSdp(text, sent)
 
 
-def _media_changes(plan: Plan, media: MediaPlan, opened: OpenedPorts) -> MediaChanges:
+def _media_changes(
+    plan: Plan, media: MediaPlan, formats: Formats | None, opened: OpenedPorts
+) -> MediaChanges:
     request = plan.request
     interface = plan.listener_interface
+    attributes = None
+    if plan.attribute_changes:
+        attributes = plan.attribute_changes.get(media_kind(media.section.kind))
     if not media.is_relayed:
+        is_untouched = media.section.kind == "message" and media.section.port != 0
         return MediaChanges(
             address=interface.advertised,
             port=0,
             protocol=media.protocol,
             mid=media.mid,
-            untouched=media.section.kind == "message" and media.section.port != 0,
+            untouched=is_untouched,
+            attributes=attributes if is_untouched else None,
         )
     address = request.media_address or interface.advertised
     rtp, rtcp = _listener_ports(media, opened)
@@ -98,8 +132,10 @@ def _media_changes(plan: Plan, media: MediaPlan, opened: OpenedPorts) -> MediaCh
         protocol=media.protocol,
         mid=media.mid,
         on_hold=media.section.is_on_hold and "zero-address" not in request.replace,
+        formats=formats,
         keep_direction="original-sendrecv" in request.flags,
         keep_security=media.advertised.is_secure,
+        attributes=attributes,
     )
 
 

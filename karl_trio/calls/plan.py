@@ -6,23 +6,28 @@ A plan says what each media will be, which faces are used again and which ports 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 from attrs import frozen
 
 from karl_trio.config import Settings
 from karl_trio.endpoint import Endpoint, Family, family_of
-from karl_trio.errors import InvalidSdp
+from karl_trio.errors import CodecNegotiationFailed, InvalidParameters, InvalidSdp
 from karl_trio.media.interfaces import Interface, Interfaces
 from karl_trio.media.latch import Learning
 from karl_trio.ng.requests import SdpRequest
 from karl_trio.sdp.addresses import ZERO_ADDRESSES, danger
 from karl_trio.sdp.description import Description, MediaSection
+from karl_trio.sdp.manipulation import AttributeChanges, is_media_kind, manipulations
 
-from .leg import Leg
+from .codecs import EVERYTHING, CodecChoice, choose_codecs
+from .hidden import NOTHING_HIDDEN, HiddenMedia, hide, is_removed, reveal
+from .leg import Leg, SentSdp
 from .matching import Parties
 from .media import Advertised, Face, Media, SourceRules
+
+_NO_CHANGES: Mapping[str, AttributeChanges] = {}
 
 
 class Role(Enum):
@@ -71,6 +76,10 @@ class Plan:
     """What an offer or answer will do.
 
     Attributes:
+        description: what came, with the media put back that the speaker was not told of.
+        codecs: which formats of each media go on.
+        hidden: the media that the listener is not told of, by their place from 0.
+        attribute_changes: to make to the SDP that goes out, by kind of media.
         source_rules: how the speaker's real endpoints are learned.
         speaker_interface, listener_interface: that new faces toward each leg are opened on.
     """
@@ -80,6 +89,9 @@ class Plan:
     request: SdpRequest
     description: Description
     media: Sequence[MediaPlan]
+    codecs: CodecChoice
+    hidden: Mapping[int, HiddenMedia]
+    attribute_changes: Mapping[str, AttributeChanges]
     source_rules: SourceRules
     speaker_interface: Interface
     listener_interface: Interface
@@ -97,39 +109,93 @@ def make_plan(
 
     Raises:
         InvalidSdp: the media do not fit those of the exchange so far, or must not be sent to.
-        InvalidParameters: no interface can serve it.
+        InvalidParameters: no interface can serve it, or attributes or kinds of media make no sense.
+        CodecNegotiationFailed: no codec is left.
     """
     speaker, listener = parties.speaker, parties.listener
+    attribute_changes = manipulations(request.sdp_attr) if request.sdp_attr else _NO_CHANGES
+    for word in request.sdp_media_remove:
+        if not is_media_kind(word):
+            raise InvalidParameters(f"sdp-media-remove: no such kind of media: {word[:80]!r}")
+    told = _told(role, parties)
+    if told is not None:
+        description = reveal(description, told.hidden)
     if role is Role.ANSWER and listener is not None and len(description.media) > len(listener.media):
         raise InvalidSdp("the answer has more media than the offer")
+    if role is Role.ANSWER and listener is not None:
+        _refuse_other_kinds(description, listener)
     speaker_family = _family(description, request)
     names = request.direction if role is Role.OFFER else request.direction[::-1]
     speaker_name = names[0] if names else (speaker.interface if speaker is not None else None)
     listener_name = names[1] if len(names) > 1 else (listener.interface if listener is not None else None)
     speaker_interface = interfaces.find(speaker_name, speaker_family)
     _refuse_dangerous(description, request, allow_loopback=speaker_interface.is_loopback)
+    media = tuple(
+        _plan_media(
+            role,
+            request,
+            section,
+            index,
+            _media_of(speaker, index),
+            _media_of(listener, index),
+            speaker,
+            listener,
+        )
+        for index, section in enumerate(description.media)
+    )
     return Plan(
         role=role,
         parties=parties,
         request=request,
         description=description,
-        media=tuple(
-            _plan_media(
-                role,
-                request,
-                section,
-                index,
-                _media_of(speaker, index),
-                _media_of(listener, index),
-                speaker,
-                listener,
-            )
-            for index, section in enumerate(description.media)
-        ),
+        media=media,
+        codecs=_choose_codecs(role, request, media, told),
+        hidden=_hidden(role, request, description, listener),
+        attribute_changes=attribute_changes,
         source_rules=_source_rules(request, settings),
         speaker_interface=speaker_interface,
         listener_interface=_listener_interface(listener, request, listener_name, speaker_family, interfaces),
     )
+
+
+def _told(role: Role, parties: Parties) -> SentSdp | None:
+    """Return what the speaker was last told, which its SDP is written with in mind."""
+    speaker, listener = parties.speaker, parties.listener
+    if speaker is None and role is Role.ANSWER and listener is not None:
+        # A branch that nobody knew of has been told what the others were.
+        speaker = listener.peers[-1]
+    return None if speaker is None else speaker.sent
+
+
+def _choose_codecs(
+    role: Role, request: SdpRequest, media: Sequence[MediaPlan], told: SentSdp | None
+) -> CodecChoice:
+    if role is Role.OFFER:
+        if not request.codec:
+            return EVERYTHING
+        offered = None
+    else:
+        offered = () if told is None else told.codecs
+    negotiated = [
+        (place, plan.section, plan.advertised.codec_names)
+        for place, plan in enumerate(media)
+        if plan.is_relayed and plan.advertised.is_rtp
+    ]
+    return choose_codecs(request, negotiated, offered)
+
+
+def _hidden(
+    role: Role, request: SdpRequest, description: Description, listener: Leg | None
+) -> Mapping[int, HiddenMedia]:
+    """Return the media that the listener is not told of."""
+    before = None if listener is None else listener.sent
+    known, hidden = (0, NOTHING_HIDDEN) if before is None else (len(before.codecs), before.hidden)
+    if role is Role.ANSWER or not (hidden or request.sdp_media_remove):
+        return hidden
+    hidden = hide(description, request.sdp_media_remove, known, hidden)
+    if len(hidden) == len(description.media):
+        raise CodecNegotiationFailed("every media is removed")
+    return hidden
 
 
 def _source_rules(request: SdpRequest, settings: Settings) -> SourceRules:
@@ -194,6 +260,13 @@ def _refuse_dangerous(description: Description, request: SdpRequest, *, allow_lo
                 raise InvalidSdp(f"{target}: {reason}")
 
 
+def _refuse_other_kinds(description: Description, listener: Leg) -> None:
+    """Refuse an answer that accepts another media than was offered (RFC 3264, 6)."""
+    for section, media in zip(description.media, listener.media, strict=False):
+        if section.port != 0 and media.advertised is not None and media.kind != section.kind:
+            raise InvalidSdp(f"{section.kind} is no answer to {media.kind}")
+
+
 def _rtcp_endpoint(section: MediaSection, endpoint: Endpoint) -> Endpoint | None:
     rtcp_endpoint = section.rtcp_endpoint
     if rtcp_endpoint is not None and endpoint != section.endpoint:
@@ -242,6 +315,8 @@ def _plan_media(
     is_refused = role is Role.ANSWER and (
         listener_media is None or listener_media.advertised is None or listener_media.advertised.is_rejected
     )
+    if role is Role.OFFER and request.sdp_media_remove:
+        is_refused = is_removed(section, request.sdp_media_remove)
     is_relayed = not advertised.is_rejected and not is_refused and section.kind != "message"
     listener_face = None
     if is_relayed and speaker is not None and listener_media is not None:

@@ -98,6 +98,7 @@ class SdpRequest(CallRequest):
         ptime, ptime_reverse: milliseconds of audio in a packet.
         endpoint_learning: off, immediate, delayed or heuristic.
         sdp_attr: sections of the SDP, each with lists of attributes by command.
+        sdp_media_remove: kinds of media that the other side is not told of.
     """
 
     from_tag: str
@@ -126,6 +127,7 @@ class SdpRequest(CallRequest):
     endpoint_learning: str | None = None
     metadata: str | None = None
     sdp_attr: Mapping[str, Any] = field(factory=dict)
+    sdp_media_remove: frozenset[str] = frozenset()
 
 
 @_request("offer")

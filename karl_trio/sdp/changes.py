@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from .manipulation import AttributeChanges
+
 
 @frozen
 class SessionChanges:
@@ -12,6 +14,7 @@ class SessionChanges:
     Attributes:
         origin_address: a literal address of either family.
         loop_mark: written as a=rtpengine, so that a later proxy knows we were here.
+        attributes: made to the section when it is written.
     """
 
     origin_address: str | None = None
@@ -20,6 +23,7 @@ class SessionChanges:
     origin_version: int | None = None
     session_name: str | None = None
     loop_mark: str | None = None
+    attributes: AttributeChanges | None = None
 
 
 @frozen
@@ -40,6 +44,7 @@ class MediaChanges:
         untouched: do not proxy this one: the sender's own address, port and attributes go out.
         keep_direction: copy the direction attributes as they were, also when there are none.
         keep_security: copy keys and fingerprints, for SRTP that passes through us unopened.
+        attributes: made to the section when it is written.
     """
 
     address: str
@@ -54,3 +59,4 @@ class MediaChanges:
     untouched: bool = False
     keep_direction: bool = False
     keep_security: bool = False
+    attributes: AttributeChanges | None = None

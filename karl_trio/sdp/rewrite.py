@@ -6,6 +6,7 @@ output, and what a later feature writes is one more stage, or one more field tha
 
 Attributes that stages write from the model are *consumed*; all others are copied in their order.
 There is no session-level c= in the output, every line ends in CRLF, and k=, r= and z= are gone.
+What a request changes of the text itself is done to each section last of all.
 """
 
 from __future__ import annotations
@@ -45,9 +46,14 @@ def rewrite(description: Description, session: SessionChanges, media: Sequence[M
     lines: Lines = []
     for session_stage in SESSION_STAGES:
         session_stage(description, session, lines)
+    if session.attributes is not None:
+        lines[:] = session.attributes.apply(lines)
     for section, changes in zip(description.media, media, strict=True):
+        start = len(lines)
         for media_stage in _stages(section, changes):
             media_stage(section, changes, lines)
+        if changes.attributes is not None:
+            lines[start:] = changes.attributes.apply(lines[start:])
     lines.append("")
     text = "\r\n".join(lines)
     if len(text) > MAX_LENGTH:

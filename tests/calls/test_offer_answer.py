@@ -390,3 +390,10 @@ async def test_keys_pass_between_ends_that_encrypt_for_each_other(proxy):
     assert f"a={crypto}" in offered.text
     proxy.answer(secure.replace("4000", "5000"))
     assert all(stream.is_secure for stream in proxy.call().streams)
+
+
+async def test_an_answer_of_another_kind_of_media_is_refused(proxy):
+    proxy.offer(sdp(0, media=[("image", 4000, ())]))
+    with pytest.raises(InvalidSdp):
+        proxy.answer(sdp(5000))
+    assert ports(proxy.answer(sdp(0))) == [0]

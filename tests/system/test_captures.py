@@ -38,7 +38,6 @@ WARNED = {
         "flag 'receive-only' has no effect yet",
         "flag 'send-only' has no effect yet",
         "codec-accept has no effect yet",
-        "codec-except has no effect yet",
         "recording is not there yet",
     ],
 }
