@@ -52,6 +52,10 @@ phone gets a word in against a burst of any size; shorter than the 40 ms that th
 PROBATION_SILENCE = 0.2
 """Seconds without a packet after which a source on trial no longer holds up sources of lesser rank."""
 
+PROBATION_GAP = 1.0
+"""Seconds between two packets of a proof at most. A phone that suppresses silence sends more often than this
+(Opus every 0.4 s); a stranger who goes round the whole range of ports does not."""
+
 FORMER_TIME = 1.0
 """Seconds that the proof takes for the source that was believed before signalling changed the endpoint.
 Usually it only goes on for a moment and must not be taken for the new one; now and then it is the same phone
@@ -342,7 +346,11 @@ class Latch:
 
     def _is_proven(self, source: Endpoint, rank: Rank, ssrc: int, payload_type: int, now: float) -> bool:
         trial = self._trial
-        if trial is None or (trial.source, trial.ssrc, trial.payload_type) != (source, ssrc, payload_type):
+        if (
+            trial is None
+            or (trial.source, trial.ssrc, trial.payload_type) != (source, ssrc, payload_type)
+            or now - trial.last > PROBATION_GAP
+        ):
             self._trial = Trial(source, rank, ssrc, payload_type, since=now, last=now)
             return False
         trial = self._trial = evolve(trial, packets=trial.packets + 1, last=now)

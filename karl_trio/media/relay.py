@@ -214,12 +214,15 @@ class Stream:
             return
         self.close_twin(now)
         self._peer = peer
-        self._twin = None if source is None or peer is None else self.port.open_twin(source)
-        if self._twin is not None:
-            # Packets of strangers may have come before it was connected.
-            self._empty(self._twin, now)
-            self._recv_into, self._twin_send = self._twin.recv_into, self._twin.send
-            self.poller.attach(self._twin.fileno(), self.receive_connected, beside=self.port.fileno())
+        twin = None if source is None or peer is None else self.port.open_twin(source)
+        if twin is not None:
+            # Packets of strangers may have come before it was connected. If there are more than can be dealt
+            # with now, or one of them made somebody else believed, it must not be taken for the peer's own.
+            if self._empty(twin, now) and self.latch.source == source:
+                self._twin, self._recv_into, self._twin_send = twin, twin.recv_into, twin.send
+                self.poller.attach(twin.fileno(), self.receive_connected, beside=self.port.fileno())
+            else:
+                twin.close()
         self.refresh()
 
     def close_twin(self, now: float) -> None:
@@ -236,13 +239,19 @@ class Stream:
     def _can_have_twin(self) -> bool:
         return self.component is Component.RTP and not self.is_opaque and not self.stages
 
-    def _empty(self, twin: socket.socket, now: float) -> None:
+    def _empty(self, twin: socket.socket, now: float) -> bool:
+        """Deal with what waits in a twin; return whether that was all."""
         for _ in range(MOST_WAITING):
             try:
                 size, source = twin.recvfrom_into(_buffer)
-            except OSError:
-                return
-            self._deal(size, source, now)
+            except BlockingIOError:
+                return True
+            except OSError as error:
+                # An ICMP error: it comes before the datagrams that wait, and there may be some.
+                self._drop_unread(error)
+            else:
+                self._deal(size, source, now)
+        return False
 
     def send(self, datagram: Datagram) -> None:
         """Send a datagram to the leg; one that cannot be sent is counted and forgotten."""
@@ -261,8 +270,9 @@ class Stream:
             self.tally_out += PACKET + size
 
     def _send_again(self, datagram: Datagram, error: OSError) -> None:
-        if isinstance(error, ConnectionRefusedError) and self._send is not None:
-            # Not about this datagram: the peer refused an earlier one, and this one did not leave.
+        if self._send is not None and not isinstance(error, BlockingIOError):
+            # Most likely not about this datagram, which did not leave: an ICMP error said something of an
+            # earlier one. Anybody can forge one, and must not silence the leg by it.
             try:
                 self.tally_out += PACKET + self._send(datagram)
             except OSError as again:
