@@ -269,7 +269,10 @@ def _refuse_other_kinds(description: Description, listener: Leg) -> None:
 
 def _rtcp_endpoint(section: MediaSection, endpoint: Endpoint) -> Endpoint | None:
     rtcp_endpoint = section.rtcp_endpoint
-    if rtcp_endpoint is not None and endpoint != section.endpoint:
+    if rtcp_endpoint is None or rtcp_endpoint.address in ZERO_ADDRESSES:
+        # The kernel would take a zero address for this host.
+        return None
+    if endpoint != section.endpoint:
         return Endpoint(endpoint.address, rtcp_endpoint.port)
     return rtcp_endpoint
 

@@ -62,11 +62,6 @@ class Interfaces:
         if not self._interfaces:
             raise ValueError("no interface")
         self._names = frozenset(interface.name for interface in self._interfaces)
-        self._addresses = frozenset(
-            _canonical(address)
-            for interface in self._interfaces
-            for address in (interface.address, interface.advertised)
-        )
 
     @classmethod
     def build(
@@ -136,29 +131,12 @@ class Interfaces:
         """Whether an interface of this name is configured."""
         return name in self._names
 
-    def is_own(self, address: str) -> bool:
-        """Whether a literal address, in whatever spelling, is one that we bind to or advertise.
+    def has_open_port(self, endpoint: Endpoint) -> bool:
+        """Whether an endpoint, in the spelling of the kernel, is a media port of ours that is in use.
 
-        Phones may well run on the same host, so this alone makes no loop; see `is_own_port`.
+        What comes from there was sent by whoever is in the call.
         """
-        return _canonical(address) in self._addresses
-
-    def is_own_port(self, endpoint: Endpoint) -> bool:
-        """Whether an endpoint is one of our own media ports: media sent there comes straight back to us."""
-        address = _canonical(endpoint.address)
         return any(
-            endpoint.port in interface.pool
-            and address in (_canonical(interface.address), _canonical(interface.advertised))
+            endpoint.address == interface.address and interface.pool.has_open(endpoint.port)
             for interface in self._interfaces
         )
-
-
-def _canonical(address: str) -> str:
-    """Return one spelling for all ways to write an address; what is no literal address stays as it is."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    # ::ffff:192.0.2.1 reaches the same host as 192.0.2.1 (RFC 4291, 2.5.5.2).
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return str(mapped or parsed)

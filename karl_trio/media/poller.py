@@ -37,8 +37,8 @@ GATHERING = 0.0005
 """Seconds that datagrams are given to gather then. epoll counts in whole milliseconds, so it becomes one
 (twice this would become two): with a call or two no packet waits, with many, half a millisecond."""
 
-MAX_ROUNDS = 4
-"""Rounds of `poll` before other tasks get a turn: media may hold up the control plane for 3 ms at most."""
+MOST_IN_A_TURN = 512
+"""Datagrams read before other tasks get a turn: media may hold up the control plane for some 3 ms at most."""
 
 
 @define(eq=False)
@@ -106,13 +106,16 @@ class Poller:
             self._epoll.close()
 
     def drain(self) -> int:
-        """Read what is waiting now, within the bounds of a turn; return how many sockets had something."""
+        """Read what is waiting now, within the bounds of a turn; return how many datagrams that were."""
         poll = self._epoll.poll
         receivers = self._receivers
         read = 0
-        for _ in range(MAX_ROUNDS):
+        while read < MOST_IN_A_TURN:
             now = trio.current_time()
             events = poll(0, MAX_EVENTS)
+            if not events:
+                break
+            read += len(events)
             for fd, _ in events:
                 # A receiver earlier in this round may have had this socket taken out.
                 try:
@@ -123,9 +126,6 @@ class Poller:
                     receive(now)
                 except Exception as error:  # noqa: BLE001 - handed to the call that it belongs to
                     self._fail(fd, error)
-            read += len(events)
-            if len(events) < MAX_EVENTS:
-                break
         return read
 
     def _fail(self, fd: int, error: Exception) -> None:

@@ -132,6 +132,9 @@ class PairBook:
     def taken(self) -> int:
         return len(self._taken)
 
+    def is_taken(self, pair: int) -> bool:
+        return pair in self._taken
+
     def take(self, now: float) -> int | None:
         """Take a free pair, else the one that has rested longest; None when all are taken."""
         while self._resting and self._resting[0][0] + self._rest <= now:
@@ -270,8 +273,9 @@ class PortPool:
         """How many ports are taken; both of a pair count until both are closed."""
         return 2 * self._book.taken
 
-    def __contains__(self, port: int) -> bool:
-        return self.low <= port <= self.high
+    def has_open(self, port: int) -> bool:
+        """Whether a port, or the other one of its pair, is in use."""
+        return self._book.is_taken(port & ~1)
 
     def take_pair(self, now: float) -> PortPair:
         """Bind a pair of ports.

@@ -94,6 +94,10 @@ class Dispatcher:
 
     def _receive(self, datagram: bytes, source: Endpoint, reply: Replier, size_limit: int | None) -> None:
         started = perf_counter()
+        if self.daemon.calls.interfaces.has_open_port(source):
+            # Somebody in a call named this port as his in SDP: what he says there must not be obeyed.
+            self._counters.from_media += 1
+            return
         try:
             cookie = cookie_of(datagram)
         except NoCookie:

@@ -397,3 +397,10 @@ async def test_an_answer_of_another_kind_of_media_is_refused(proxy):
     with pytest.raises(InvalidSdp):
         proxy.answer(sdp(5000))
     assert ports(proxy.answer(sdp(0))) == [0]
+
+
+async def test_rtcp_is_never_sent_to_a_zero_address(proxy):
+    proxy.offer(sdp(4000, attributes=["rtcp:22222 IN IP4 0.0.0.0"]))
+    proxy.answer(sdp(5000))
+    assert faces(proxy, "alice")[0].rtp.latch.destination == Endpoint("127.0.0.1", 4000)
+    assert faces(proxy, "alice")[0].rtcp.latch.destination is None

@@ -85,25 +85,14 @@ def test_no_interface_at_all_is_refused():
         make()
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "10.0.0.5",
-        "198.51.100.5",
-        "192.168.0.5",
-        "2001:db8::5",
-        "2001:0DB8:0:0::5",
-        "::ffff:10.0.0.5",
-        "::ffff:a00:5",
-    ],
-)
-def test_own_addresses_are_recognized_in_every_spelling(interfaces, address):
-    assert interfaces.is_own(address)
-    assert interfaces.is_own_port(Endpoint(address, 30_000))
-    assert not interfaces.is_own_port(Endpoint(address, 30_100))
-
-
-@pytest.mark.parametrize("address", ["10.0.0.6", "2001:db8::6", "::", "phone.example.com", ""])
-def test_other_addresses_are_not_ours(interfaces, address):
-    assert not interfaces.is_own(address)
-    assert not interfaces.is_own_port(Endpoint(address, 30_000))
+def test_a_media_port_of_ours_is_known_while_it_is_in_use():
+    interfaces = make(Spec("loopback", "127.0.0.1", "127.0.0.1"))
+    pool = next(iter(interfaces)).pool
+    pair = pool.take_pair(0.0)
+    port = pair.rtp.endpoint.port
+    assert interfaces.has_open_port(pair.rtp.endpoint)
+    assert interfaces.has_open_port(pair.rtcp.endpoint)
+    assert not interfaces.has_open_port(Endpoint("192.0.2.77", port))
+    assert not interfaces.has_open_port(Endpoint(pool.address, 1024))
+    pair.close(1.0)
+    assert not interfaces.has_open_port(pair.rtp.endpoint)

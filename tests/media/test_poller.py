@@ -201,3 +201,16 @@ async def test_a_lone_datagram_does_not_wait_for_others(mock_clock, poller, pair
     while not heard:
         await trio.lowlevel.checkpoint()
     assert heard == [(b"one", trio.current_time())]
+
+
+async def test_a_burst_at_one_socket_is_read_without_waiting(mock_clock, poller, pair, nursery):
+    receiver, sender = pair()
+    heard = []
+    nursery.start_soon(poller.serve, receiver.fileno(), lambda now: heard.append(receiver.recv(100)))
+    await wait_all_tasks_blocked()
+    # As many as the queue of such a socket takes by default.
+    for number in range(10):
+        sender.send(b"%d" % number)
+    while not heard:
+        await trio.lowlevel.checkpoint()
+    assert heard == [b"%d" % number for number in range(10)]

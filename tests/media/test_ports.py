@@ -233,14 +233,6 @@ def test_what_is_no_operating_system_error_leaks_nothing_either():
     assert books(pool) == (2, 0, 0)
 
 
-def test_ports_of_the_range_are_known_as_its_own():
-    pool, _ = make_pool(40_000, 40_007)
-    assert 40_000 in pool
-    assert 40_007 in pool
-    assert 39_999 not in pool
-    assert 40_008 not in pool
-
-
 def test_book_refuses_back_what_it_did_not_hand_out():
     book = PairBook(40_000, 40_007, rest=1.0, random=Random(1))
     with pytest.raises(KeyError):

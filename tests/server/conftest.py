@@ -1,5 +1,7 @@
 """A dispatcher on its own, and a client that talks to it without a network."""
 
+from types import SimpleNamespace
+
 import pytest
 from attrs import define, field
 
@@ -46,6 +48,10 @@ class Client:
         return message.body
 
 
+NO_CALLS = SimpleNamespace(interfaces=SimpleNamespace(has_open_port=lambda source: False))
+"""A call table as far as a dispatcher looks into it by itself."""
+
+
 @pytest.fixture
 def commands():
     """Handlers that a test registers itself."""
@@ -55,7 +61,7 @@ def commands():
 @pytest.fixture
 async def dispatcher(nursery, commands):
     # No handler here knows of calls.
-    dispatcher = Dispatcher(Daemon(calls=None, counters=ControlCounters(), started=0.0), commands)
+    dispatcher = Dispatcher(Daemon(calls=NO_CALLS, counters=ControlCounters(), started=0.0), commands)
     await nursery.start(dispatcher.run)
     return dispatcher
 

@@ -15,6 +15,8 @@ from karl_trio.server.daemon import Daemon
 from karl_trio.server.dispatch import Dispatcher
 from karl_trio.server.registry import Registry
 
+from .conftest import NO_CALLS
+
 GOOD = [
     frame(b"good", body, form)
     for form in Format
@@ -103,7 +105,7 @@ def test_no_datagram_makes_the_dispatcher_raise_or_fall_silent(registry, caplog,
     source = Endpoint("192.0.2.1", 2000)
 
     async def send():
-        dispatcher = Dispatcher(Daemon(calls=None, counters=ControlCounters(), started=0.0), registry)
+        dispatcher = Dispatcher(Daemon(calls=NO_CALLS, counters=ControlCounters(), started=0.0), registry)
         dispatcher.receive(datagram, source, replies.append, size_limit=1400)
         # An answer, unless there is nothing to answer under.
         assert len(replies) == 1 - dispatcher.daemon.counters.without_cookie
