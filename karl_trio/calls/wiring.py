@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from karl_trio.media.relay import Stream
+from attrs import frozen
+
+from karl_trio.media.relay import Sink
 
 from .call import Call
 from .leg import Leg
@@ -18,8 +20,9 @@ def wire(call: Call) -> None:
     sent nothing); RTCP goes on whatever the direction (RFC 3264, 5.1 and 8.4).
     """
     for leg, media in call.media:
-        rtp_sinks = tuple(_rtp_sinks(leg, media))
-        rtcp_sinks = tuple(_rtcp_sinks(leg, media))
+        flows = tuple(flows_from(leg, media))
+        rtp_sinks = tuple(flow.rtp_sink for flow in flows if flow.carries_rtp)
+        rtcp_sinks = tuple(flow.rtcp_sink for flow in flows)
         for face in media.faces:
             face.rtp.sinks = rtp_sinks
             face.rtp.rtcp_sinks = rtcp_sinks
@@ -27,26 +30,42 @@ def wire(call: Call) -> None:
                 face.rtcp.rtcp_sinks = rtcp_sinks
 
 
-def _outlets(leg: Leg, media: Media) -> Iterator[tuple[Media, Face]]:
-    """Go through the faces that what `leg` sends for one media leaves from."""
+@frozen(kw_only=True, eq=False)
+class Flow:
+    """What one leg sends for one media, on its way to one other leg.
+
+    Attributes:
+        source, media: the leg that sends it, and as which of its media.
+        listener, listener_media: who gets it, and as which media.
+        face: where it leaves from.
+    """
+
+    source: Leg
+    media: Media
+    listener: Leg
+    listener_media: Media
+    face: Face
+
+    @property
+    def carries_rtp(self) -> bool:
+        return self.media.is_sending and self.listener_media.is_receiving
+
+    @property
+    def rtp_sink(self) -> Sink:
+        return self.face.rtp
+
+    @property
+    def rtcp_sink(self) -> Sink:
+        if self.listener_media.is_muxed or self.face.rtcp is None:
+            return self.face.rtp
+        return self.face.rtcp
+
+
+def flows_from(leg: Leg, media: Media) -> Iterator[Flow]:
+    """Go through the ways that what a leg sends for one media takes."""
     for peer in leg.peers:
         if len(peer.media) >= media.index:
             peer_media = peer.media[media.index - 1]
             face = peer_media.current_face(leg)
             if face is not None:
-                yield peer_media, face
-
-
-def _rtp_sinks(leg: Leg, media: Media) -> Iterator[Stream]:
-    if media.is_sending:
-        for peer_media, face in _outlets(leg, media):
-            if peer_media.is_receiving:
-                yield face.rtp
-
-
-def _rtcp_sinks(leg: Leg, media: Media) -> Iterator[Stream]:
-    for peer_media, face in _outlets(leg, media):
-        if peer_media.is_muxed or face.rtcp is None:
-            yield face.rtp
-        else:
-            yield face.rtcp
+                yield Flow(source=leg, media=media, listener=peer, listener_media=peer_media, face=face)

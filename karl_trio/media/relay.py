@@ -2,21 +2,23 @@
 
 Theory of operation. A stream is one RTP or RTCP flow (or, for media that is neither, one flow of
 datagrams) between us and a leg, on a socket of its own. Every datagram passes, in this order:
-demultiplex (RFC 7983), source check, count, learn, the stages, send to each sink. What the datagram
-is and where it comes from is settled before anything is remembered of it, so that a stranger can
-change nothing (SECURITY: A1 to A5).
+demultiplex (RFC 7983), source check, count, learn, send to each sink. What the datagram is and where it
+comes from is settled before anything is remembered of it, so that a stranger can change nothing
+(SECURITY: A1 to A5). A sink is another stream, or something that stands before one: whatever is to happen
+to packets on their way to one leg only, and costs the others nothing.
 
-There are two receivers. `receive` is complete and always right. Once a source is believed, a stream
-without stages opens a twin: a second socket on the same port, connected to that source. The kernel then
-checks the source itself, and knows the route; strangers still arrive at the port's own socket, where they
-are counted, and where a phone that has moved can be learned. `receive_connected` reads the twin, and does
-no more than it must for the packet that almost every packet is: RTP like the one before it.
+There are two receivers. `receive` is complete and always right. Once a source is believed, a stream opens
+a twin: a second socket on the same port, connected to that source. The kernel then checks the source
+itself, and knows the route; strangers still arrive at the port's own socket, where they are counted, and
+where a phone that has moved can be learned. `receive_connected` reads the twin, and does no more than it
+must for the packet that almost every packet is: RTP like the one before it.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
+import typing
 from collections.abc import Callable
 from enum import IntEnum
 
@@ -35,8 +37,6 @@ from .poller import Poller
 from .ports import Port
 
 Datagram = memoryview | bytes
-Stage = Callable[[Datagram, float], Datagram | None]
-"""A step between learning and sending: returns what goes on, or None when nothing does."""
 
 MAX_DATAGRAM = 65_536
 """No UDP datagram is longer, so none is cut short on the way in."""
@@ -71,6 +71,13 @@ class Component(IntEnum):
     RTCP = 2
 
 
+class Sink(typing.Protocol):
+    """Where packets go: the stream toward another leg, or something that stands before it."""
+
+    def send(self, datagram: Datagram) -> None:
+        """Take a datagram, which is only lent: it is overwritten when the next one comes in."""
+
+
 @define(eq=False)
 class Stream:
     """One flow between us and a leg: where its packets come from, where they go, and what was counted.
@@ -84,9 +91,8 @@ class Stream:
         is_secure: the packets are encrypted end to end: RTCP can be checked up to its first header
             only, and DTLS is passed between the confirmed ends.
         is_muxed: RTCP arrives here too (RFC 5761).
-        sinks: the streams whose legs get what arrives here.
-        rtcp_sinks: the streams whose legs get RTCP that arrives here.
-        stages: what an accepted packet passes before it is sent; empty for plain relaying.
+        sinks: what gets the packets that arrive here.
+        rtcp_sinks: what gets the RTCP that arrives here.
         companion: the RTCP stream of an RTP stream: it believes the host that RTP was learned from.
         poller: what reads the stream's sockets, while its relay runs.
         tally: accepted from the leg, with their size as UDP payload.
@@ -106,9 +112,8 @@ class Stream:
     is_opaque: bool = False
     is_secure: bool = False
     is_muxed: bool = False
-    sinks: tuple[Stream, ...] = ()
-    rtcp_sinks: tuple[Stream, ...] = ()
-    stages: tuple[Stage, ...] = ()
+    sinks: tuple[Sink, ...] = ()
+    rtcp_sinks: tuple[Sink, ...] = ()
     companion: Stream | None = None
     poller: Poller | None = None
     tally_out: int = 0
@@ -237,7 +242,7 @@ class Stream:
 
     @property
     def _can_have_twin(self) -> bool:
-        return self.component is Component.RTP and not self.is_opaque and not self.stages
+        return self.component is Component.RTP and not self.is_opaque
 
     def _empty(self, twin: socket.socket, now: float) -> bool:
         """Deal with what waits in a twin; return whether that was all."""
@@ -352,19 +357,15 @@ class Stream:
         if clock_rate is not None:
             self._reception.clock_rate = clock_rate
 
-    def _pass_on_other(self, size: int, now: float, sinks: tuple[Stream, ...]) -> None:
+    def _pass_on_other(self, size: int, now: float, sinks: tuple[Sink, ...]) -> None:
         self._tally_other += PACKET + size
         self._pass_on(size, now, sinks)
 
-    def _pass_on(self, size: int, now: float, sinks: tuple[Stream, ...]) -> None:
+    def _pass_on(self, size: int, now: float, sinks: tuple[Sink, ...]) -> None:
         self.last_packet = now
-        datagram: Datagram | None = _whole[:size]
-        for stage in self.stages:
-            if datagram is not None:
-                datagram = stage(datagram, now)
-        if datagram is not None:
-            for sink in sinks:
-                sink.send(datagram)
+        datagram = _whole[:size]
+        for sink in sinks:
+            sink.send(datagram)
 
     def drop(self, reason: str) -> None:
         """Count a datagram that goes no further."""

@@ -137,12 +137,12 @@ async def test_a_fault_in_one_call_ends_that_call_only(proxy, phones, calls, cap
     (for_dave,) = ports(proxy.offer(sdp(carol.endpoint.port), call_id="healthy"))
     (for_carol,) = ports(proxy.answer(sdp(dave.endpoint.port), call_id="healthy"))
 
-    def fault(datagram, now):
-        raise RuntimeError("a bug in a stage")
+    class Faulty:
+        def send(self, datagram):
+            raise RuntimeError("a bug in a sink")
 
     stream = proxy.call().find_leg("alice").media[0].faces[0].rtp
-    stream.stages = (fault,)
-    stream.settle_twin(trio.current_time())
+    stream.sinks = (Faulty(),)
     await trio.testing.wait_all_tasks_blocked()
     alice.say(rtp(1), for_alice)
     carol.say(rtp(1), for_carol)
@@ -151,4 +151,4 @@ async def test_a_fault_in_one_call_ends_that_call_only(proxy, phones, calls, cap
         while len(calls) > 1:
             await trio.sleep(0.01)
     assert [call.call_id for call in calls] == ["healthy"]
-    assert "a bug in a stage" in caplog.text
+    assert "a bug in a sink" in caplog.text
