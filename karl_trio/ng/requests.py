@@ -170,6 +170,42 @@ class QueryRequest(CallRequest):
     to_tag: str | None = None
 
 
+@_request("start recording")
+@frozen(kw_only=True)
+class StartRecordingRequest(CallRequest):
+    """Asks for a call to be recorded."""
+
+
+@_request("pause recording")
+@frozen(kw_only=True)
+class PauseRecordingRequest(CallRequest):
+    """Asks for a recording to be interrupted."""
+
+
+@_request("stop recording")
+@frozen(kw_only=True)
+class StopRecordingRequest(CallRequest):
+    """Asks for a recording to end."""
+
+
+@_request("play media")
+@frozen(kw_only=True)
+class PlayMediaRequest(CallRequest):
+    """Asks for a sound to be played to a leg."""
+
+
+@_request("stop media")
+@frozen(kw_only=True)
+class StopMediaRequest(CallRequest):
+    """Asks for such a sound to end."""
+
+
+@_request("play DTMF")
+@frozen(kw_only=True)
+class PlayDtmfRequest(CallRequest):
+    """Asks for DTMF digits to be sent."""
+
+
 @_request("list")
 @frozen(kw_only=True)
 class ListRequest(Request):
