@@ -51,6 +51,28 @@ class CallRequest(Request):
     call_id: str
 
 
+@frozen(kw_only=True)
+class PartyRequest(CallRequest):
+    """What all requests have that may be about some of a call's participants only.
+
+    Attributes:
+        from_tag: the participant with this tag; many commands heed it with the flag ``directional`` only.
+        from_tags: several of them.
+        label: the participant that was given this name; it comes before an address, and that before a tag.
+        address: the participant with this address in its SDP.
+        to_tag, to_label: the participant at the other end.
+        all: all, offer-answer, except-offer-answer or flows.
+    """
+
+    from_tag: str | None = None
+    from_tags: tuple[str, ...] = ()
+    label: str | None = None
+    address: Address | None = None
+    to_tag: str | None = None
+    to_label: str | None = None
+    all: str | None = None
+
+
 RequestT = TypeVar("RequestT", bound=Request)
 
 _STRUCTURERS: dict[str, Callable[[Mapping[str, object]], Request]] = {}
