@@ -7,6 +7,7 @@ import time
 
 from attrs import frozen
 
+from karl_trio.media.interfaces import Interfaces
 from karl_trio.ng.requests import AnswerRequest, OfferRequest, SdpRequest
 from karl_trio.sdp import description as sdp
 
@@ -18,6 +19,9 @@ from .plan import Plan, Role, make_plan
 from .table import CallTable
 
 log = logging.getLogger(__name__)
+
+DRY_RUN = "dry run: nothing was changed"
+"""Said in the reply to one, for a script in which the flag was left by mistake loses every call."""
 
 
 @frozen
@@ -43,9 +47,9 @@ def offer(calls: CallTable, request: OfferRequest, now: float) -> SdpReply:
     warnings = check_capabilities(request, description)
     call = calls.get(request.call_id)
     if call is None:
-        calls.admit()
+        calls.admit(is_dry_run=request.dry_run)
     parties = match_offer(call, request.from_tag, request.to_tag, request.via_branch)
-    plan = make_plan(Role.OFFER, parties, request, description, calls.interfaces, calls.settings)
+    plan = make_plan(Role.OFFER, parties, request, description, _interfaces(calls, request), calls.settings)
     return _act(calls, plan, warnings, now)
 
 
@@ -67,8 +71,13 @@ def answer(calls: CallTable, request: AnswerRequest, now: float) -> SdpReply:
     parties = match_answer(
         call, request.from_tag, request.to_tag, request.via_branch, new_branch="new-branch" in request.flags
     )
-    plan = make_plan(Role.ANSWER, parties, request, description, calls.interfaces, calls.settings)
+    plan = make_plan(Role.ANSWER, parties, request, description, _interfaces(calls, request), calls.settings)
     return _act(calls, plan, warnings, now)
+
+
+def _interfaces(calls: CallTable, request: SdpRequest) -> Interfaces:
+    """Return the interfaces to take ports of: for a dry run, ones whose ports are free again at once."""
+    return calls.interfaces.rehearsal() if request.dry_run else calls.interfaces
 
 
 def _has_passed_us(calls: CallTable, request: SdpRequest, description: sdp.Description) -> bool:
@@ -83,8 +92,11 @@ def _act(calls: CallTable, plan: Plan, warnings: tuple[str, ...], now: float) ->
     except BaseException:
         close_ports(opened, now)
         raise
-    # Nothing below can fail: the call changes as a whole, or above, not at all.
     request = plan.request
+    warnings = (*warnings, *plan.codecs.warnings)
+    if request.dry_run:
+        return SdpReply(outgoing.text, (*warnings, DRY_RUN))
+    # Nothing below can fail: the call changes as a whole, or above, not at all.
     call = calls.get(request.call_id)
     is_new = call is None
     if call is None:
@@ -102,4 +114,4 @@ def _act(calls: CallTable, plan: Plan, warnings: tuple[str, ...], now: float) ->
     if is_new:
         calls.add(call)
         log.info("call begun: %d media", len(plan.media))
-    return SdpReply(outgoing.text, (*warnings, *plan.codecs.warnings))
+    return SdpReply(outgoing.text, warnings)

@@ -72,14 +72,17 @@ class CallTable:
             task_status.started()
             await trio.sleep_forever()
 
-    def admit(self) -> None:
+    def admit(self, *, is_dry_run: bool = False) -> None:
         """Check that there is room for one more call.
+
+        Args:
+            is_dry_run: nobody is really turned away, and so it is not counted.
 
         Raises:
             SessionLimitReached: there is not.
         """
         if 0 <= self.settings.max_sessions <= len(self):
-            self.totals.rejected += 1
+            self.totals.rejected += not is_dry_run
             raise SessionLimitReached(f"{len(self)} calls")
 
     def new_call(self, call_id: str, now: float) -> Call:

@@ -7,9 +7,11 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import trio
 from attrs import asdict, define
+from cyclopts import Parameter
 
 from karl_trio.client import NgClient, NoNodeAnswered, Reply, RequestFailed
 from karl_trio.client.replies import listed_calls
@@ -167,7 +169,13 @@ def _show_statistics(screen: Screen, reply: Reply) -> None:
     screen.tree({**tree, "sessions": reply.get("sessions", "")} if isinstance(tree, Mapping) else reply)
 
 
-def ng(command: str, /, *pairs: str, asking: Asking = DEFAULT) -> int:
+def ng(
+    command: str,
+    /,
+    *pairs: str,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    asking: Asking = DEFAULT,
+) -> int:
     """Send any request of the NG protocol.
 
     Parameters
@@ -177,12 +185,16 @@ def ng(command: str, /, *pairs: str, asking: Asking = DEFAULT) -> int:
     pairs
         `key=value`; repeated, or with commas where the key takes a list, a list. `key:=JSON` for other
         types, `key=@FILE` for the contents of a file, `key=@-` for those of standard input.
+    dry_run
+        Show the SDP that would come back, and change nothing.
     """
     try:
         request = request_of(command, pairs, _read)
     except PairError as error:
         complain(str(error))
         return ExitStatus.USAGE
+    if dry_run:
+        request["dry-run"] = "yes"
     return ask(asking, request, _show_reply)
 
 

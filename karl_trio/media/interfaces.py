@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from karl_trio.endpoint import Endpoint, Family, family_of
 from karl_trio.errors import InvalidParameters
@@ -126,6 +126,11 @@ class Interfaces:
         if fallback is None:
             raise InvalidParameters(f"no interface has an address of family {family}")
         return fallback
+
+    def rehearsal(self) -> Interfaces:
+        """Return the same interfaces with pools that hand out what these would, and leave these alone."""
+        pools = {id(pool): pool.rehearsal() for pool in self.pools}
+        return Interfaces(evolve(interface, pool=pools[id(interface.pool)]) for interface in self)
 
     def is_known(self, name: str) -> bool:
         """Whether an interface of this name is configured."""

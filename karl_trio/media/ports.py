@@ -7,6 +7,7 @@ its packets must not turn up in a new one.
 
 from __future__ import annotations
 
+import copy
 import errno
 import logging
 import socket
@@ -158,6 +159,13 @@ class PairBook:
         self._taken.remove(pair)
         self._free.appendleft(pair)
 
+    def copy(self) -> PairBook:
+        """Return a book that says the same, and is kept on its own from now on."""
+        twin = PairBook.__new__(PairBook)
+        twin._free, twin._resting = self._free.copy(), self._resting.copy()
+        twin._taken, twin._rest = self._taken.copy(), self._rest
+        return twin
+
 
 @define(eq=False, weakref_slot=False)
 class Port:
@@ -307,6 +315,23 @@ class PortPool:
         raise OutOfPorts(
             f"{self.address}: all {self.size} ports between {self.low} and {self.high} are in use"
         )
+
+    def rehearsal(self) -> PortPool:
+        """Return a pool that gives out the ports that this one would, from now on, and leaves it alone.
+
+        Each is bound and let go of again at once, so that one that cannot be had is passed over likewise.
+        """
+
+        def open_and_close(endpoint: Endpoint) -> Socket:
+            opened = self._open_socket(endpoint)
+            opened.close()
+            return opened
+
+        pool = copy.copy(self)
+        pool._book = self._book.copy()
+        pool._half_closed = set(self._half_closed)
+        pool._open_socket = open_and_close
+        return pool
 
     def _open_pair(self, pair: int) -> PortPair:
         rtp, rtcp = Endpoint(self.address, pair), Endpoint(self.address, pair + 1)

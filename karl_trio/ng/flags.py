@@ -129,7 +129,7 @@ FLAGS: dict[str, Flag] = {
     "fast": Flag("Leaves statistics out of the reply to a delete."),
     "debug": Flag("Logs everything about this call.", also=("debugging",)),
     "no-redis-update": Flag("Does not write the change to the database."),
-    "dry-run": Flag("Answers with the rewritten SDP and changes nothing.", ("dry-run=1",)),
+    "dry-run": Flag("Answers with the rewritten SDP and changes nothing.", ("dry-run=on",)),
     "transport-protocol-accept": Flag("Passes on the protocol of an answer that differs from its offer."),
     # Transport protocols (each also a word of its key)
     **{

@@ -88,7 +88,7 @@ KEYS: dict[str, Key] = {
     "supports": Key("What the SIP proxy understands beyond the first protocol.", Kind.WORDS),
     "template": Key("The named set of flags from the configuration to apply first."),
     "instance": Key("The identity of the SIP proxy's media proxy set entry."),
-    "dry-run": Key("Answers with the rewritten SDP and changes nothing."),
+    "dry-run": Key("Answers with the rewritten SDP and changes nothing.", Kind.WORD),
     "limit": Key("How many calls to list at most; 32 if absent."),
     "body": Key("A command line."),
     "metadata": Key("Free text that is kept with the call and its recordings."),

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
-from attrs import field, frozen
+from attrs import field, fields_dict, frozen
 from attrs.validators import ge
 
 from karl_trio.endpoint import Family
-from karl_trio.errors import UnrecognizedCommand
+from karl_trio.errors import NotSupported, UnrecognizedCommand
 
 from .keys import canonical
 from .nearest import quoted
@@ -121,6 +121,7 @@ class SdpRequest(CallRequest):
         endpoint_learning: off, immediate, delayed or heuristic.
         sdp_attr: sections of the SDP, each with lists of attributes by command.
         sdp_media_remove: kinds of media that the other side is not told of.
+        dry_run: only to tell what the SDP would be.
     """
 
     from_tag: str
@@ -150,6 +151,7 @@ class SdpRequest(CallRequest):
     metadata: str | None = None
     sdp_attr: Mapping[str, Any] = field(factory=dict)
     sdp_media_remove: frozenset[str] = frozenset()
+    dry_run: bool = False
 
 
 @_request("offer")
@@ -253,6 +255,7 @@ def structure(body: Mapping[str, Value]) -> Request:
         UnrecognizedCommand: there is no such command, or none is named.
         InvalidParameters: a key that must be there is not, or holds what cannot be meant; the
             detail names it.
+        NotSupported: it asks for a dry run of what makes no SDP.
     """
     parameters = collect(body)
     values = parameters.values
@@ -264,4 +267,8 @@ def structure(body: Mapping[str, Value]) -> Request:
         raise UnrecognizedCommand(quoted(command))
     values["flags"] = parameters.flags
     values["warnings"] = parameters.warnings
-    return make(values)
+    request = make(values)
+    if values.get("dry-run") == "on" and "dry_run" not in fields_dict(type(request)):
+        # What cannot be tried out must not be carried out instead.
+        raise NotSupported(f"no dry run of {request.command}")
+    return request

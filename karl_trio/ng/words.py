@@ -183,6 +183,10 @@ WORDS: dict[str, dict[str, Flag]] = {
         "on": Flag("Records the call.", also=_ON),
         "off": Flag("Does not record the call.", also=_OFF),
     },
+    "dry-run": {
+        "on": Flag("Answers with the rewritten SDP and changes nothing.", also=_ON),
+        "off": Flag("Does what was asked for.", also=_OFF),
+    },
     "dtmf-security": _DTMF_MODES,
     "dtmf-security-trigger": _DTMF_MODES,
     "dtmf-security-trigger-end": _DTMF_MODES,

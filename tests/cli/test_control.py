@@ -163,6 +163,11 @@ def test_any_request(karl_trio, node, tmp_path, monkeypatch):
     ]
 
 
+def test_a_dry_run_is_asked_for_in_the_request(karl_trio, node):
+    karl_trio("ng", "offer", "--dry-run", "call-id=c", "--node", node.name)
+    assert node.requests == [{"command": "offer", "call-id": "c", "dry-run": "yes"}]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
