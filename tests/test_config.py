@@ -150,6 +150,15 @@ def test_log_level_is_also_understood_as_a_number_of_rtpengine(write, given, lev
         ("final-timeout = -1", "final-timeout: expected 0 or more seconds, got -1"),
         ("listen-ng = []", "listen-ng: expected at least one address, or nothing could control the calls"),
         ("listen-ng = '22222;localhost:22222'", "listen-ng: 127.0.0.1:22222 is there twice"),
+        ("control-allow = []", "control-allow: expected at least one, or nobody could control the calls"),
+        (
+            "control-allow = '10.0.0.1/8'",
+            "control-allow: '10.0.0.1/8': 10.0.0.1 is not the first address of a network, try 10.0.0.0/8",
+        ),
+        (
+            "control-allow = 'proxy.example.net'",
+            "control-allow: 'proxy.example.net': expected an address, or a network such as 10.0.0.0/8",
+        ),
         ("listen-ng = '0'", "listen-ng: '0': 0 is not a port from 1 to 65535"),
         ("listen-http = 'proxy:80'", "listen-http: 'proxy:80': proxy is not an IPv4 or IPv6 address"),
         ("interface = '10.0.0.300'", "interface: '10.0.0.300': 10.0.0.300 is not an IPv4 or IPv6 address"),
@@ -328,6 +337,7 @@ def test_which_settings_need_a_restart():
         "tos": 1,
         "control_tos": 1,
     }
+    others |= {"control_allow": ("10.0.0.0/8",)}
     others |= {"log_level": "debug", "log_format": "json", "recording_dir": "x", "listen_http": ("1",)}
     changes = differences(Settings(), Settings(**others))
     assert {it.name for it in changes} == set(descriptions())

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from karl_trio.errors import ConfigError
 
-from .addresses import InterfaceSettings, parse_interface, parse_listen, primary_address
+from .addresses import (
+    InterfaceSettings,
+    Network,
+    parse_interface,
+    parse_listen,
+    parse_network,
+    primary_address,
+)
 from .changes import Change, differences, in_force
 from .loading import load
 from .settings import Learning, LogFormat, LogLevel, Settings, descriptions, without_effect
@@ -16,6 +23,7 @@ __all__ = [
     "Learning",
     "LogFormat",
     "LogLevel",
+    "Network",
     "Settings",
     "descriptions",
     "differences",
@@ -23,6 +31,7 @@ __all__ = [
     "load",
     "parse_interface",
     "parse_listen",
+    "parse_network",
     "primary_address",
     "without_effect",
 ]

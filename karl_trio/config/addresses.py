@@ -9,6 +9,8 @@ from attrs import frozen
 
 from karl_trio.endpoint import Endpoint, Family, canonical, family_of
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 LOOPBACK = "127.0.0.1"
 """Where a bare port listens: whoever can send NG requests can redirect and end any call."""
 
@@ -101,6 +103,22 @@ def parse_listen(text: str, *, lowest_port: int = 1) -> Endpoint:
     if not colon or host.lower() == "localhost":
         return Endpoint(LOOPBACK, int(port_text))
     return Endpoint(_literal(host), int(port_text))
+
+
+def parse_network(text: str) -> Network:
+    """Understand `ADDRESS/PREFIX`, or `ADDRESS` alone for a single one.
+
+    Raises:
+        ValueError: it is neither; the message names the network that may have been meant.
+    """
+    try:
+        network = ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        raise ValueError("expected an address, or a network such as 10.0.0.0/8") from None
+    address = text.strip().partition("/")[0]
+    if network.network_address != ipaddress.ip_address(address):
+        raise ValueError(f"{address} is not the first address of a network, try {network}")
+    return network
 
 
 def primary_address(towards: str = _DOCUMENTATION_ADDRESS) -> str:

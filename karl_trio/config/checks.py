@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from .addresses import InterfaceSettings, parse_interface, parse_listen
+from .addresses import InterfaceSettings, parse_interface, parse_listen, parse_network
 from .settings import Settings
 
 LOWEST_PORT = 1
@@ -37,6 +37,7 @@ def check(settings: Settings) -> Iterator[Fault]:
     if not settings.listen_ng:
         yield Fault(("listen_ng",), "expected at least one address, or nothing could control the calls")
     yield from _check_listen("listen_http", settings.listen_http)
+    yield from _check_networks("control_allow", settings.control_allow)
     yield from _check_interfaces(settings.interface)
     yield from _check_ports(settings)
     for name in _DURATIONS:
@@ -60,6 +61,16 @@ def _check_listen(name: str, addresses: tuple[str, ...]) -> Iterator[Fault]:
         if endpoint in seen:
             yield Fault((name,), f"{endpoint} is there twice")
         seen.add(endpoint)
+
+
+def _check_networks(name: str, networks: tuple[str, ...]) -> Iterator[Fault]:
+    if not networks:
+        yield Fault((name,), "expected at least one, or nobody could control the calls")
+    for text in networks:
+        try:
+            parse_network(text)
+        except ValueError as error:
+            yield Fault((name,), f"'{text}': {error}")
 
 
 def _check_interfaces(interfaces: tuple[str, ...]) -> Iterator[Fault]:

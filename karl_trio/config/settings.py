@@ -39,6 +39,12 @@ class Settings:
             restart=True,
         ),
     )
+    control_allow: tuple[str, ...] = field(
+        default=("127.0.0.0/8", "::1"),
+        metadata=_about(
+            "Networks and addresses whose requests are obeyed; everybody else gets no answer at all."
+        ),
+    )
     interface: tuple[str, ...] = field(
         default=(),
         metadata=_about(

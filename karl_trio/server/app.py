@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
@@ -29,6 +30,7 @@ from karl_trio.media.poller import Poller
 from karl_trio.media.ports import open_udp_socket
 
 from . import commands  # noqa: F401 - registers the handlers
+from .access import Access
 from .counters import ControlCounters
 from .daemon import Daemon
 from .dispatch import Dispatcher
@@ -80,10 +82,11 @@ async def serve(
     notifier = Notifier.from_environ() if handle_signals else Notifier()
     counters = ControlCounters()
     # Outside the nursery, which would wrap a failure of this in a group.
-    with _listening(settings, counters) as listeners:
+    access = Access.of(settings, counters)
+    with _listening(settings, access) as listeners:
         calls = CallTable(settings=settings, interfaces=_interfaces(settings), poller=Poller())
         daemon = Daemon(calls, counters, started=trio.current_time())
-        daemon.followers += [_follow_log_level, *(listener.follow for listener in listeners)]
+        daemon.followers += [_follow_log_level, access.follow, *(listener.follow for listener in listeners)]
         dispatcher = Dispatcher(daemon)
         async with trio.open_nursery() as nursery:
             await nursery.start(calls.serve)
@@ -95,6 +98,7 @@ async def serve(
             for listener in listeners:
                 nursery.start_soon(listener.serve, dispatcher)
                 log.info("NG requests are taken at %s", listener.endpoint)
+            _warn_of_unreachable(listeners, access)
             log_capacity(open_files, calls.interfaces)
             for option in without_effect(settings):
                 log.warning("%s is set, but has no effect in this version", option)
@@ -108,15 +112,28 @@ async def serve(
 
 
 @contextmanager
-def _listening(settings: Settings, counters: ControlCounters) -> Iterator[list[UdpListener]]:
+def _listening(settings: Settings, access: Access) -> Iterator[list[UdpListener]]:
     """Open all listeners, or none; they are closed in the end whether they were served or not."""
     with ExitStack() as opened:
         listeners = []
         for text in settings.listen_ng:
             endpoint = parse_listen(text, lowest_port=0)
-            listener = UdpListener.open(endpoint, counters, tos=settings.control_tos)
+            listener = UdpListener.open(endpoint, access, tos=settings.control_tos)
             listeners.append(opened.enter_context(closing(listener)))
         yield listeners
+
+
+def _warn_of_unreachable(listeners: list[UdpListener], access: Access) -> None:
+    """Say so if nobody is obeyed at an address that others are meant to reach."""
+    if not access.is_local:
+        return
+    for listener in listeners:
+        if not ipaddress.ip_address(listener.endpoint.address).is_loopback:
+            log.warning(
+                "requests to %s are answered for this host alone; for your SIP proxies on other hosts, "
+                "set control-allow to their addresses, beside 127.0.0.1",
+                listener.endpoint,
+            )
 
 
 def _interfaces(settings: Settings) -> Interfaces:

@@ -39,6 +39,7 @@ class ControlCounters:
         repeated: copies of a request answered from the cache, or made to wait for the first one's answer.
         overloaded: requests refused because too many are being worked on.
         unsent: replies that the kernel did not take.
+        not_allowed: datagrams and connections from clients that are not in `control-allow`.
         from_media: datagrams that came from a media port of ours, and were not obeyed.
     """
 
@@ -48,6 +49,7 @@ class ControlCounters:
     repeated: int = 0
     overloaded: int = 0
     unsent: int = 0
+    not_allowed: int = 0
     from_media: int = 0
     _proxies: dict[str, dict[str, CommandTally]] = field(factory=dict, init=False, repr=False)
 
@@ -90,5 +92,6 @@ class ControlCounters:
             "repeated": self.repeated,
             "overloaded": self.overloaded,
             "unsentreplies": self.unsent,
+            "notallowed": self.not_allowed,
             "frommedia": self.from_media,
         }

@@ -13,7 +13,7 @@ from karl_trio.config import Settings
 from karl_trio.endpoint import Endpoint, SockAddr
 from karl_trio.ng.replies import UDP_LIMIT
 
-from .counters import ControlCounters
+from .access import Access
 from .dispatch import Dispatcher
 
 MAX_DATAGRAM = 65_535
@@ -60,11 +60,11 @@ class UdpListener:
 
     Attributes:
         endpoint: the address it is bound to, with the port that the kernel chose if it was asked to.
-        counters: where replies are counted that the kernel did not take.
+        access: who is obeyed.
     """
 
     _socket: socket.socket
-    counters: ControlCounters
+    access: Access
     endpoint: Endpoint = field(init=False)
     _is_wildcard: bool = field(init=False)
 
@@ -73,10 +73,11 @@ class UdpListener:
         self._is_wildcard = is_wildcard(self.endpoint)
 
     @classmethod
-    def open(cls, endpoint: Endpoint, counters: ControlCounters, *, tos: int = 0) -> UdpListener:
+    def open(cls, endpoint: Endpoint, access: Access, *, tos: int = 0) -> UdpListener:
         """Bind a socket.
 
         Args:
+            access: who is obeyed.
             tos: IP type-of-service octet of the replies.
 
         Raises:
@@ -95,7 +96,7 @@ class UdpListener:
             raise ListenError(
                 error.errno, f"cannot listen for NG requests on {endpoint}: {error.strerror or error}"
             ) from error
-        return cls(bound, counters)
+        return cls(bound, access)
 
     def follow(self, settings: Settings) -> None:
         """Apply what other settings say of replies."""
@@ -129,6 +130,9 @@ class UdpListener:
                     reply = partial(self._reply, client)
             except OSError:  # nothing left; or a bad checksum, found after the socket became readable
                 return False
+            if not self.access.admits(client[0]):
+                self.access.refuse(client[0])
+                continue
             limit = LOOPBACK_REPLY_LIMIT if _is_loopback(client[0]) else UDP_LIMIT
             receive(datagram, Endpoint.from_sockaddr(client), reply, size_limit=limit)
         return True
@@ -138,13 +142,13 @@ class UdpListener:
             self._socket.sendto(reply, client)
         except OSError:
             # The client will ask again and get it from the cache; waiting would hold up all others.
-            self.counters.unsent += 1
+            self.access.counters.unsent += 1
 
     def _reply_from(self, client: SockAddr, origin: _Ancillary, reply: bytes) -> None:
         try:
             self._socket.sendmsg([reply], origin, 0, client)
         except OSError:
-            self.counters.unsent += 1
+            self.access.counters.unsent += 1
 
 
 def _is_loopback(address: str) -> bool:

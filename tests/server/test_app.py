@@ -11,6 +11,7 @@ import threading
 import pytest
 import trio
 import trio.testing
+from attrs import evolve
 
 from karl_trio.config import ConfigError, Settings
 from karl_trio.endpoint import Endpoint
@@ -101,6 +102,32 @@ async def test_room_for_calls_and_settings_without_effect_are_logged(nursery, ca
     await nursery.start(app.serve, settings)
     assert "room for about" in caplog.text
     assert "listen-http is set, but has no effect" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("address", "allow", "is_told"),
+    [
+        ("0.0.0.0:0", ("127.0.0.0/8", "::1"), True),
+        ("0.0.0.0:0", ("127.0.0.0/8", "192.0.2.0/24"), False),
+        ("127.0.0.1:0", ("127.0.0.0/8", "::1"), False),
+    ],
+)
+async def test_an_address_that_nobody_is_obeyed_at_is_told_with_the_remedy(
+    nursery, caplog, address, allow, is_told
+):
+    await nursery.start(app.serve, evolve(SETTINGS, listen_ng=(address,), control_allow=allow))
+    assert ("for your SIP proxies on other hosts, set control-allow" in caplog.text) == is_told
+
+
+async def test_who_is_obeyed_can_be_changed_while_it_runs(start):
+    reloaded = evolve(SETTINGS, control_allow=("192.0.2.1",))
+    served, _ = await start(reload=lambda: reloaded)
+    assert await ask(served, {"command": "ping"}) == {"result": "pong"}
+    os.kill(os.getpid(), signal.SIGHUP)
+    await until(lambda: served.daemon.settings == reloaded)
+    with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as proxy:
+        await proxy.sendto(b"c d7:command4:pinge", served.ng_addresses[0].sockaddr)
+        await until(lambda: served.daemon.counters.not_allowed == 1)
 
 
 async def test_cancelling_it_ends_calls_and_closes_their_ports():

@@ -43,6 +43,7 @@ def test_requests_are_counted_for_each_proxy_and_command():
         "repeated": 0,
         "overloaded": 0,
         "unsentreplies": 0,
+        "notallowed": 0,
         "frommedia": 0,
     }
 

@@ -8,8 +8,13 @@ import trio.testing
 
 from karl_trio.config import Settings
 from karl_trio.endpoint import Endpoint
+from karl_trio.server.access import Access
 from karl_trio.server.counters import ControlCounters
 from karl_trio.server.udp import BURST, ListenError, UdpListener
+
+
+def everybody():
+    return Access.of(Settings(control_allow=("0.0.0.0/0", "::/0")), ControlCounters())
 
 
 class Echo:
@@ -26,7 +31,7 @@ class Echo:
 @pytest.fixture
 async def listen(nursery):
     def start(endpoint, dispatcher=None):
-        listener = UdpListener.open(endpoint, ControlCounters())
+        listener = UdpListener.open(endpoint, everybody())
         nursery.start_soon(listener.serve, dispatcher or Echo())
         return listener
 
@@ -87,7 +92,7 @@ async def test_a_flood_leaves_turns_for_other_tasks(listen):
             await trio.lowlevel.checkpoint()
 
     counting = Counting()
-    listener = UdpListener.open(Endpoint("127.0.0.1", 0), ControlCounters())
+    listener = UdpListener.open(Endpoint("127.0.0.1", 0), everybody())
     with await client() as proxy:
         for number in range(40):
             await proxy.sendto(b"c%d x" % number, listener.endpoint.sockaddr)
@@ -109,7 +114,7 @@ async def test_a_reply_that_cannot_be_sent_is_counted_and_forgotten(listen):
         await proxy.sendto(b"big", listener.endpoint.sockaddr)
         reply, _ = await ask(proxy, b"small", listener.endpoint.sockaddr)
     assert reply == b"small"
-    assert listener.counters.unsent == 1
+    assert listener.access.counters.unsent == 1
     assert replying.requests == 2
 
 
@@ -129,12 +134,12 @@ def test_an_address_that_is_taken_is_told_in_one_line():
         other.bind(("127.0.0.1", 0))
         taken = Endpoint.from_sockaddr(other.getsockname())
         with pytest.raises(ListenError) as caught:
-            UdpListener.open(taken, ControlCounters())
+            UdpListener.open(taken, everybody())
     assert str(caught.value) == f"cannot listen for NG requests on {taken}: Address already in use"
 
 
 async def test_replies_carry_the_type_of_service_that_is_set(nursery):
-    listener = UdpListener.open(Endpoint("127.0.0.1", 0), ControlCounters(), tos=0xB8)
+    listener = UdpListener.open(Endpoint("127.0.0.1", 0), everybody(), tos=0xB8)
     nursery.start_soon(listener.serve, Echo())
     with await client() as proxy:
         proxy.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
@@ -151,9 +156,9 @@ async def type_of_service(proxy, listener):
 
 
 async def test_the_socket_is_closed_when_the_listener_ends():
-    listener = UdpListener.open(Endpoint("127.0.0.1", 0), ControlCounters())
+    listener = UdpListener.open(Endpoint("127.0.0.1", 0), everybody())
     async with trio.open_nursery() as inner:
         inner.start_soon(listener.serve, Echo())
         await trio.testing.wait_all_tasks_blocked()
         inner.cancel_scope.cancel()
-    UdpListener.open(listener.endpoint, ControlCounters()).close()
+    UdpListener.open(listener.endpoint, everybody()).close()
