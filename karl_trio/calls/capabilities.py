@@ -79,5 +79,5 @@ def _warnings(request: SdpRequest, description: Description) -> Iterator[str]:
         yield f"codec-{operation} has no effect yet"
     if request.record_call:
         yield "recording is not there yet"
-    if any(section.has_ice for section in description.media if section.port):
+    if request.ice != "remove" and any(section.has_ice for section in description.media if section.port):
         yield "ICE is not there yet: it was removed"

@@ -78,12 +78,14 @@ def write_sdp(plan: Plan, opened: Sequence[OpenedPorts], loop_mark: str) -> Outg
 
     version = origin.version
     text = write(None)
+    is_raised = "force-increment-sdp-ver" in replace
     if before is not None and replace & OWN_VERSION:
         text = write(before.version)
         version = before.version
-        if text != before.body or "force-increment-sdp-ver" in replace:
-            version += 1
-            text = write(version)
+        is_raised |= text != before.body
+    if is_raised:
+        version += 1
+        text = write(version)
     sent = SentSdp(
         username=username,
         session_id=session_id,

@@ -195,7 +195,7 @@ class Parameters:
                 self._unknown("codec operation", spelling, tuple(CODEC_OPERATIONS))
 
     def _dictionary(self, name: str, value: Value) -> None:
-        self.values[name] = _mapping(name, value)
+        self.values[name] = _merged(self.values.get(name), _mapping(name, value))
 
     def _flags(self, name: str, value: Value) -> None:
         for item in _strings(name, value):
@@ -273,6 +273,15 @@ def _joined(name: str, value: Value) -> str:
 def _mapping(name: str, value: object) -> dict[str, Value]:
     if not isinstance(value, dict):
         raise InvalidParameters(f"{name}: not a dictionary")
+    return value
+
+
+def _merged(before: object, value: Value) -> Value:
+    """Return what two values for the same key mean together: of single ones, the later counts."""
+    if isinstance(before, dict) and isinstance(value, dict):
+        return {**before, **{key: _merged(before.get(key), item) for key, item in value.items()}}
+    if isinstance(before, list) and isinstance(value, list):
+        return [*before, *value]
     return value
 
 

@@ -124,16 +124,17 @@ def _attribute(where: str, value: object) -> str:
 
 
 def _pairs(where: str, value: object) -> dict[str, str]:
-    """Read pairs: ``[["a", "b"], "c>d"]``, and one pair alone, ``["a", "b"]`` or ``"a>b"``."""
+    """Read pairs, each a list of its own, ``["a", "b"]``, two strings in a row, or one string ``a>b``."""
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, list):
         raise InvalidParameters(f"{where}: not a list")
-    if len(value) == 2 and all(isinstance(item, str) and ">" not in item for item in value):
-        value = [value]
     pairs = {}
-    for item in value:
+    items = iter(value)
+    for item in items:
         pair = item.split(">", 1) if isinstance(item, str) else item
+        if isinstance(item, str) and len(pair) < 2:
+            pair = [item, next(items, None)]
         if not isinstance(pair, list) or len(pair) < 2:
             raise InvalidParameters(f"{where}: not a pair")
         pairs[_attribute(where, pair[0]).lower()] = _attribute(where, pair[1])
