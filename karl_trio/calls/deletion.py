@@ -8,7 +8,7 @@ from karl_trio.errors import UnknownCall
 from karl_trio.ng.requests import DeleteRequest
 
 from .call import Call, EndReason
-from .exchange import close_face
+from .faces import close_face
 from .leg import Leg
 from .statistics import query_reply
 from .table import CallTable

@@ -9,13 +9,12 @@ from attrs import define
 from karl_trio.config import Settings
 from karl_trio.errors import OutOfPorts
 from karl_trio.media.interfaces import Interface
-from karl_trio.media.latch import Latch
 from karl_trio.media.ports import Port, PortPair
-from karl_trio.media.relay import Component, Stream
 
 from .call import Call
+from .faces import close_face, close_faces, open_face, settle_mux, tell_face
 from .leg import Leg
-from .media import Advertised, Face, FaceState, Media
+from .media import Face, FaceState, Media
 from .plan import MediaPlan, Plan, Role
 from .wiring import wire
 
@@ -94,12 +93,13 @@ class Exchange:
                 self._face_listener(media_plan, ports, speaker, listener, listener_media)
                 self._face_speaker(ports, speaker_media, listener)
                 self._settle_mux(media_plan, speaker_media, listener_media)
-                self._tell_streams(speaker_media)
+                for face in speaker_media.faces:
+                    tell_face(face, speaker_media, self.now)
             else:
                 self._close_media(speaker, speaker_media, listener, listener_media)
         for leftover in speaker.media[len(self.plan.media) :]:
             leftover.advertised = None
-            self._close_faces(leftover, list(leftover.faces))
+            close_faces(self.call, leftover)
         wire(self.call)
         return listener
 
@@ -176,28 +176,8 @@ class Exchange:
             self._bound_superseded(media)
 
     def _open_face(self, pair: PortPair, interface: Interface, media: Media, *, like: Face | None) -> Face:
-        advertised = media.advertised
-        rtp = self._open_stream(pair.rtp, Component.RTP, None if like is None else like.rtp)
-        rtcp = self._open_stream(pair.rtcp, Component.RTCP, None if like is None else like.rtcp)
-        rtp.companion = rtcp
-        face = Face(interface=interface, rtp=rtp, rtcp=rtcp, peer=None, key=None, state=FaceState.CURRENT)
-        media.faces.append(face)
-        if advertised is not None:
-            self._tell_face(face, media, advertised)
-        for stream in face.streams:
-            self.call.start(stream)
-        return face
-
-    def _open_stream(self, port: Port, component: Component, like: Stream | None) -> Stream:
-        request = self.plan.request
-        tos = self.settings.tos if request.tos is None else request.tos
-        if tos:
-            port.set_tos(tos)
-        latch = Latch(follows=component is Component.RTCP)
-        if like is not None:
-            # The leg has not moved: until it is heard on the new port, it is spoken to where it was heard.
-            latch.advertised, latch.destination = like.latch.advertised, like.latch.destination
-        return Stream(port=port, component=component, latch=latch, last_packet=self.now)
+        tos = self.settings.tos if self.plan.request.tos is None else self.plan.request.tos
+        return open_face(self.call, media, interface, pair, tos=tos, like=like, now=self.now)
 
     def _settle_mux(self, media_plan: MediaPlan, speaker_media: Media, listener_media: Media) -> None:
         if media_plan.accepts_mux is not None:
@@ -206,45 +186,18 @@ class Exchange:
             (speaker_media, media_plan.speaker_mux),
             (listener_media, media_plan.listener_mux),
         ):
-            if is_muxed is None:
-                continue
-            media.is_muxed = is_muxed
-            for face in media.faces:
-                face.rtp.is_muxed = is_muxed
-                if is_muxed and face.rtcp is not None:
-                    self.call.stop(face.rtcp)
-                    face.rtp.companion = None
-                    face.rtcp = None
-
-    def _tell_streams(self, media: Media) -> None:
-        """Let the streams toward the speaker know what its SDP said."""
-        assert media.advertised is not None
-        for face in media.faces:
-            self._tell_face(face, media, media.advertised)
-
-    def _tell_face(self, face: Face, media: Media, advertised: Advertised) -> None:
-        endpoints = {Component.RTP: advertised.endpoint, Component.RTCP: advertised.rtcp_endpoint}
-        for stream in face.streams:
-            media.source_rules.apply(stream.latch)
-            stream.latch.reopen(endpoints[stream.component], self.now)
-            stream.clock_rates = dict(advertised.clock_rates)
-            stream.is_opaque = not advertised.is_rtp
-            stream.is_secure = advertised.is_secure
-            stream.is_muxed = media.is_muxed
-            stream.refresh()
-            stream.settle_twin(self.now)
-        # Once more, for RTCP has to know which host RTP was learned from.
-        face.rtp.refresh()
+            if is_muxed is not None:
+                settle_mux(self.call, media, is_muxed=is_muxed)
 
     def _close_media(self, speaker: Leg, speaker_media: Media, listener: Leg, listener_media: Media) -> None:
         """Close what a rejected media had open (RFC 3264, 6 and 8.2)."""
         if self.plan.role is Role.OFFER:
-            self._close_faces(speaker_media, list(speaker_media.faces))
-            self._close_faces(listener_media, list(listener_media.faces))
+            close_faces(self.call, speaker_media)
+            close_faces(self.call, listener_media)
             return
         # Another branch of a forked call may accept what this one rejects.
         is_last = listener.peers == [speaker]
-        self._close_faces(speaker_media, list(speaker_media.faces))
+        close_faces(self.call, speaker_media)
         self._close_faces(
             listener_media,
             [
@@ -261,13 +214,6 @@ class Exchange:
     def _close_faces(self, media: Media, faces: Sequence[Face]) -> None:
         for face in faces:
             close_face(self.call, media, face)
-
-
-def close_face(call: Call, media: Media, face: Face) -> None:
-    """Close a face of a media: its relays end and its ports go back."""
-    media.faces.remove(face)
-    for stream in face.streams:
-        call.stop(stream)
 
 
 def _media_at(leg: Leg, index: int) -> Media:

@@ -12,7 +12,7 @@ from attrs import field, frozen
 from karl_trio.config import Settings
 
 from .call import Call, EndReason
-from .exchange import close_face
+from .faces import close_face
 from .media import FaceState, Media
 from .table import CallTable
 from .wiring import wire

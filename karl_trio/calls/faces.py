@@ -1,0 +1,93 @@
+"""Opening, telling and closing the faces of a media."""
+
+from __future__ import annotations
+
+from karl_trio.media.interfaces import Interface
+from karl_trio.media.latch import Latch
+from karl_trio.media.ports import Port, PortPair
+from karl_trio.media.relay import Component, Stream
+
+from .call import Call
+from .media import Face, FaceState, Media
+
+
+def open_face(
+    call: Call,
+    media: Media,
+    interface: Interface,
+    pair: PortPair,
+    *,
+    tos: int,
+    like: Face | None = None,
+    now: float,
+) -> Face:
+    """Make a face of open ports and start its relays.
+
+    Args:
+        interface: that the ports are of.
+        tos: type of service of what it sends, 0 for the usual one.
+        like: the face that it is to replace.
+        now: seconds on Trio's clock.
+    """
+    rtp = _open_stream(pair.rtp, Component.RTP, None if like is None else like.rtp, tos=tos, now=now)
+    rtcp = _open_stream(pair.rtcp, Component.RTCP, None if like is None else like.rtcp, tos=tos, now=now)
+    rtp.companion = rtcp
+    face = Face(interface=interface, rtp=rtp, rtcp=rtcp, peer=None, key=None, state=FaceState.CURRENT)
+    media.faces.append(face)
+    if media.advertised is not None:
+        tell_face(face, media, now)
+    for stream in face.streams:
+        call.start(stream)
+    return face
+
+
+def _open_stream(port: Port, component: Component, like: Stream | None, *, tos: int, now: float) -> Stream:
+    if tos:
+        port.set_tos(tos)
+    latch = Latch(follows=component is Component.RTCP)
+    if like is not None:
+        # The leg has not moved: until it is heard on the new port, it is spoken to where it was heard.
+        latch.advertised, latch.destination = like.latch.advertised, like.latch.destination
+    return Stream(port=port, component=component, latch=latch, last_packet=now)
+
+
+def tell_face(face: Face, media: Media, now: float) -> None:
+    """Let the streams of a face know what the leg's SDP said of the media."""
+    advertised = media.advertised
+    assert advertised is not None
+    endpoints = {Component.RTP: advertised.endpoint, Component.RTCP: advertised.rtcp_endpoint}
+    for stream in face.streams:
+        media.source_rules.apply(stream.latch)
+        stream.latch.reopen(endpoints[stream.component], now)
+        stream.clock_rates = dict(advertised.clock_rates)
+        stream.is_opaque = not advertised.is_rtp
+        stream.is_secure = advertised.is_secure
+        stream.is_muxed = media.is_muxed
+        stream.refresh()
+        stream.settle_twin(now)
+    # Once more, for RTCP has to know which host RTP was learned from.
+    face.rtp.refresh()
+
+
+def settle_mux(call: Call, media: Media, *, is_muxed: bool) -> None:
+    """Let RTCP share the RTP port of a media from now on, or not."""
+    media.is_muxed = is_muxed
+    for face in media.faces:
+        face.rtp.is_muxed = is_muxed
+        if is_muxed and face.rtcp is not None:
+            call.stop(face.rtcp)
+            face.rtp.companion = None
+            face.rtcp = None
+
+
+def close_face(call: Call, media: Media, face: Face) -> None:
+    """Close a face of a media: its relays end and its ports go back."""
+    media.faces.remove(face)
+    for stream in face.streams:
+        call.stop(stream)
+
+
+def close_faces(call: Call, media: Media) -> None:
+    """Close all faces of a media."""
+    for face in list(media.faces):
+        close_face(call, media, face)
