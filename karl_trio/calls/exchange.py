@@ -33,8 +33,7 @@ class OpenedPorts:
     def ports(self) -> Iterator[Port]:
         for pair in (self.listener, self.speaker):
             if pair is not None:
-                yield pair.rtp
-                yield pair.rtcp
+                yield from pair.ports
 
 
 def open_ports(plan: Plan, now: float) -> list[OpenedPorts]:
@@ -49,7 +48,8 @@ def open_ports(plan: Plan, now: float) -> list[OpenedPorts]:
             ports = OpenedPorts()
             opened.append(ports)
             if media.opens_listener_face:
-                ports.listener = plan.listener_interface.pool.take_pair(now)
+                pool = plan.listener_interface.pool
+                ports.listener = pool.take_pair(now) if media.needs_rtcp_port else pool.take_single(now)
             if media.opens_speaker_face:
                 ports.speaker = plan.speaker_interface.pool.take_pair(now)
     except OutOfPorts:
@@ -180,11 +180,11 @@ class Exchange:
         return open_face(self.call, media, interface, pair, tos=tos, like=like, now=self.now)
 
     def _settle_mux(self, media_plan: MediaPlan, speaker_media: Media, listener_media: Media) -> None:
-        if media_plan.accepts_mux is not None:
-            speaker_media.accepts_mux = media_plan.accepts_mux
+        if self.plan.role is Role.OFFER:
+            speaker_media.accepts_mux = media_plan.mux.accepts_mux
         for media, is_muxed in (
-            (speaker_media, media_plan.speaker_mux),
-            (listener_media, media_plan.listener_mux),
+            (speaker_media, media_plan.mux.speaker_mux),
+            (listener_media, media_plan.mux.listener_mux),
         ):
             if is_muxed is not None:
                 settle_mux(self.call, media, is_muxed=is_muxed)

@@ -30,8 +30,10 @@ def open_face(
         now: seconds on Trio's clock.
     """
     rtp = _open_stream(pair.rtp, Component.RTP, None if like is None else like.rtp, tos=tos, now=now)
-    rtcp = _open_stream(pair.rtcp, Component.RTCP, None if like is None else like.rtcp, tos=tos, now=now)
-    rtp.companion = rtcp
+    rtcp = None
+    if pair.rtcp is not None:
+        rtcp = _open_stream(pair.rtcp, Component.RTCP, None if like is None else like.rtcp, tos=tos, now=now)
+        rtp.companion = rtcp
     face = Face(interface=interface, rtp=rtp, rtcp=rtcp, peer=None, key=None, state=FaceState.CURRENT)
     media.faces.append(face)
     if media.advertised is not None:

@@ -124,13 +124,13 @@ def _media_changes(
     address = request.media_address or interface.advertised
     rtp, rtcp = _listener_ports(media, opened)
     shows_rtcp = media.section.is_rtp and "no-rtcp-attribute" not in request.flags
-    rtcp_port = rtcp.port if media.tells_rtcp and rtcp is not None else rtp.port
+    rtcp_port = rtcp.port if media.mux.tells_rtcp and rtcp is not None else rtp.port
     return MediaChanges(
         address=address,
         port=rtp.port,
         rtcp_port=rtcp_port if shows_rtcp else None,
         rtcp_address=address if "full-rtcp-attribute" in request.flags else None,
-        rtcp_mux=media.tells_mux,
+        rtcp_mux=media.mux.tells_mux,
         protocol=media.protocol,
         mid=media.mid,
         on_hold=media.section.is_on_hold and "zero-address" not in request.replace,
@@ -142,8 +142,9 @@ def _media_changes(
 
 
 def _listener_ports(media: MediaPlan, opened: OpenedPorts) -> tuple[Endpoint, Endpoint | None]:
-    if opened.listener is not None:
-        return opened.listener.rtp.endpoint, opened.listener.rtcp.endpoint
+    pair = opened.listener
+    if pair is not None:
+        return pair.rtp.endpoint, None if pair.rtcp is None else pair.rtcp.endpoint
     face = media.listener_face
     assert face is not None
     return face.rtp.port.endpoint, None if face.rtcp is None else face.rtcp.port.endpoint

@@ -26,6 +26,7 @@ from .hidden import NOTHING_HIDDEN, HiddenMedia, hide, is_removed, reveal
 from .leg import Leg, SentSdp
 from .matching import Parties
 from .media import Advertised, Face, Media, SourceRules
+from .muxing import MuxPlan, answer_mux, offer_mux
 
 _NO_CHANGES: Mapping[str, AttributeChanges] = {}
 
@@ -50,10 +51,7 @@ class MediaPlan:
         protocol: what the listener is told that the media runs over.
         mid: what the listener is told that the media is called; None for what the speaker calls it, ""
             for nothing.
-        tells_mux: the listener is told that RTCP may share the RTP port.
-        tells_rtcp: the listener is given a separate port for RTCP.
-        speaker_mux, listener_mux: RTCP with that leg shares the RTP port from now on; None: as it was.
-        accepts_mux: what a request said of how the speaker's own offer to share is to be answered.
+        mux: whether RTCP shares the RTP port.
     """
 
     section: MediaSection
@@ -64,11 +62,12 @@ class MediaPlan:
     opens_speaker_face: bool
     protocol: str
     mid: str | None
-    tells_mux: bool
-    tells_rtcp: bool
-    speaker_mux: bool | None
-    listener_mux: bool | None
-    accepts_mux: bool | None
+    mux: MuxPlan
+
+    @property
+    def needs_rtcp_port(self) -> bool:
+        """Whether a new face toward the listener is a pair of ports."""
+        return self.mux.tells_rtcp or not self.advertised.is_rtp
 
 
 @frozen(kw_only=True)
@@ -337,11 +336,7 @@ def _plan_media(
         opens_speaker_face=is_relayed and not has_speaker_face,
         protocol=_protocol(role, request, section, listener_media),
         mid=_mid(role, request, section, listener_media, index),
-        tells_mux=mux.tells_mux,
-        tells_rtcp=mux.tells_rtcp,
-        speaker_mux=mux.speaker_mux,
-        listener_mux=mux.listener_mux,
-        accepts_mux=mux.accepts_mux,
+        mux=mux,
     )
 
 
@@ -376,39 +371,20 @@ def _protocol(role: Role, request: SdpRequest, section: MediaSection, listener_m
     return section.protocol
 
 
-@frozen(kw_only=True)
-class _MuxPlan:
-    tells_mux: bool = False
-    tells_rtcp: bool = False
-    speaker_mux: bool | None = None
-    listener_mux: bool | None = None
-    accepts_mux: bool | None = None
-
-
 def _plan_mux(
     role: Role, request: SdpRequest, advertised: Advertised, listener_media: Media | None
-) -> _MuxPlan:
-    """Decide on sharing the RTP port with RTCP (RFC 5761, 5.1.1), for each leg by itself."""
+) -> MuxPlan:
     if not advertised.is_rtp:
-        return _MuxPlan()
-    wishes = request.rtcp_mux
+        return MuxPlan()
     if role is Role.OFFER:
-        tells_mux = ("offer" in wishes or advertised.offers_mux) and "demux" not in wishes
-        tells_mux = tells_mux or "require" in wishes
-        accepts_mux = None
-        if "reject" in wishes:
-            accepts_mux = False
-        elif "accept" in wishes or "demux" in wishes:
-            accepts_mux = True
-        return _MuxPlan(tells_mux=tells_mux, tells_rtcp="require" not in wishes, accepts_mux=accepts_mux)
+        return offer_mux(
+            request.rtcp_mux,
+            is_offered=advertised.offers_mux,
+            is_in_use=listener_media is not None and listener_media.is_muxed,
+        )
     offer = None if listener_media is None else listener_media.advertised
-    listener_mux = False
-    if offer is not None and offer.offers_mux:
-        accepts = None if listener_media is None else listener_media.accepts_mux
-        listener_mux = advertised.offers_mux if accepts is None else accepts
-    return _MuxPlan(
-        tells_mux=listener_mux,
-        tells_rtcp=not listener_mux,
-        speaker_mux=advertised.offers_mux,
-        listener_mux=listener_mux,
+    return answer_mux(
+        is_accepted=advertised.offers_mux,
+        was_offered=offer is not None and offer.offers_mux,
+        reply=None if listener_media is None else listener_media.accepts_mux,
     )

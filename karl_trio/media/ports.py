@@ -1,8 +1,9 @@
 """UDP ports for media: which are free, and the sockets bound to those that are taken.
 
-Ports come in pairs, RTP on the even port and RTCP on the odd one above it (RFC 3550, 11). A pair that was
-given back rests for a while before it is used again: the far end of the old call may still be sending, and
-its packets must not turn up in a new one.
+Ports come in pairs, RTP on the even port and RTCP on the odd one above it (RFC 3550, 11). Where RTCP shares
+the port of RTP, half a pair is enough, and the other half is for the next one who needs no more. A pair that
+was given back rests for a while before it is used again: the far end of the old call may still be sending,
+and its packets must not turn up in a new one.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import errno
 import logging
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
+from typing import TypeVar
 
 from attrs import define, field, frozen
 
@@ -34,6 +36,7 @@ _OPEN_FILE_LIMIT = frozenset({errno.EMFILE, errno.ENFILE})
 
 Socket = socket.socket
 OpenSocket = Callable[[Endpoint], Socket]
+T = TypeVar("T")
 
 
 def open_udp_socket(endpoint: Endpoint) -> socket.socket:
@@ -214,15 +217,21 @@ class Port:
 
 @frozen(eq=False)
 class PortPair:
-    """An even port for RTP and the one above it for RTCP."""
+    """An even port for RTP and the one above it for RTCP; or any port for both, and then `rtcp` is None."""
 
     rtp: Port
-    rtcp: Port
+    rtcp: Port | None
+
+    @property
+    def ports(self) -> Iterator[Port]:
+        yield self.rtp
+        if self.rtcp is not None:
+            yield self.rtcp
 
     def close(self, now: float) -> None:
         """Close what is still open of the two."""
-        self.rtp.close(now)
-        self.rtcp.close(now)
+        for port in self.ports:
+            port.close(now)
 
 
 class PortPool:
@@ -237,7 +246,7 @@ class PortPool:
         open_socket: binds a socket; tests put their own here.
     """
 
-    __slots__ = ("_book", "_fault", "_half_closed", "_open_socket", "address", "high", "low")
+    __slots__ = ("_book", "_fault", "_half_closed", "_open_socket", "_spare", "address", "high", "low")
 
     def __init__(
         self,
@@ -254,6 +263,8 @@ class PortPool:
         self.high = high
         self._book = PairBook(low, high, rest=rest, random=random)
         self._half_closed: set[int] = set()
+        # Ports of taken pairs that nobody has used yet, because one port was enough.
+        self._spare: set[int] = set()
         self._open_socket = open_socket
         # What kept the last request from opening sockets, so that it is logged once and not for every call.
         self._fault: int | None = None
@@ -269,7 +280,7 @@ class PortPool:
     @property
     def free(self) -> int:
         """How many ports are free and rested."""
-        return 2 * self._book.free
+        return 2 * self._book.free + len(self._spare)
 
     @property
     def resting(self) -> int:
@@ -279,7 +290,7 @@ class PortPool:
     @property
     def in_use(self) -> int:
         """How many ports are taken; both of a pair count until both are closed."""
-        return 2 * self._book.taken
+        return 2 * self._book.taken - len(self._spare)
 
     def has_open(self, port: int) -> bool:
         """Whether a port, or the other one of its pair, is in use."""
@@ -291,13 +302,35 @@ class PortPool:
         Raises:
             OutOfPorts: all are taken, here or by other programs, or no socket can be opened; the detail says.
         """
+        return self._take(now, self._open_pair)
+
+    def take_single(self, now: float) -> PortPair:
+        """Bind one port, even or odd, for RTP and RTCP alike.
+
+        Raises:
+            OutOfPorts: as for `take_pair`.
+        """
+        while self._spare:
+            number = self._spare.pop()
+            try:
+                return PortPair(self._open(number), None)
+            except OSError as error:
+                if error.errno not in _PORT_REFUSED:
+                    self._spare.add(number)
+                    raise self._fault_of(error) from error
+                # It is back when the other one of its pair is.
+                self._half_closed.add(number & ~1)
+        return self._take(now, self._open_half)
+
+    def _take(self, now: float, open_ports: Callable[[int], T]) -> T:
+        """Take a pair, of which `open_ports` opens what is needed."""
         refusal: OSError | None = None
         for _ in range(min(MAX_ATTEMPTS, self.size // 2)):
             pair = self._book.take(now)
             if pair is None:
                 break
             try:
-                ports = self._open_pair(pair)
+                ports = open_ports(pair)
             except OSError as error:
                 if error.errno in _PORT_REFUSED:
                     refusal = error
@@ -330,18 +363,26 @@ class PortPool:
         pool = copy.copy(self)
         pool._book = self._book.copy()
         pool._half_closed = set(self._half_closed)
+        pool._spare = set(self._spare)
         pool._open_socket = open_and_close
         return pool
 
+    def _open(self, number: int) -> Port:
+        endpoint = Endpoint(self.address, number)
+        return Port(self._open_socket(endpoint), endpoint, self)
+
     def _open_pair(self, pair: int) -> PortPair:
-        rtp, rtcp = Endpoint(self.address, pair), Endpoint(self.address, pair + 1)
-        rtp_socket = self._open_socket(rtp)
+        rtp = self._open(pair)
         try:
-            rtcp_socket = self._open_socket(rtcp)
+            return PortPair(rtp, self._open(pair + 1))
         except BaseException:
-            rtp_socket.close()
+            rtp.socket.close()
             raise
-        return PortPair(Port(rtp_socket, rtp, self), Port(rtcp_socket, rtcp, self))
+
+    def _open_half(self, pair: int) -> PortPair:
+        port = self._open(pair)
+        self._spare.add(pair + 1)
+        return PortPair(port, None)
 
     def _fault_of(self, error: OSError) -> OutOfPorts:
         """Say what keeps us from opening any socket at all, and log it when it is new."""
@@ -353,9 +394,11 @@ class PortPool:
         return OutOfPorts(detail)
 
     def _closed(self, port: Port, now: float) -> None:
-        pair = port.endpoint.port & ~1
-        if pair in self._half_closed:
-            self._half_closed.remove(pair)
+        number = port.endpoint.port
+        pair, sibling = number & ~1, number ^ 1
+        if pair in self._half_closed or sibling in self._spare:
+            self._half_closed.discard(pair)
+            self._spare.discard(sibling)
             self._book.release(pair, now)
         else:
             self._half_closed.add(pair)

@@ -7,6 +7,7 @@ import socket
 from random import Random
 
 import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -125,6 +126,70 @@ def test_pair_is_back_only_when_both_its_ports_are_closed():
         pool.take_pair(100.0)
     pair.rtp.close(200.0)
     assert books(pool) == (0, 2, 0)
+
+
+def test_one_port_is_half_a_pair_and_the_other_half_is_for_the_next_one_port():
+    pool, host = make_pool(40_000, 40_003)
+    first, second = pool.take_single(0.0), pool.take_single(0.0)
+    assert first.rtcp is None
+    assert second.rtp.endpoint.port == first.rtp.endpoint.port + 1
+    assert host.open == {first.rtp.endpoint, second.rtp.endpoint}
+    assert books(pool) == (2, 0, 2)
+    first.close(1.0)
+    assert books(pool) == (2, 0, 2)
+    second.close(1.0)
+    assert books(pool) == (2, 2, 0)
+
+
+def test_half_a_pair_that_nobody_used_rests_with_the_other_half():
+    pool, _ = make_pool(40_000, 40_003)
+    single = pool.take_single(0.0)
+    assert books(pool) == (3, 0, 1)
+    assert pool.take_pair(0.0).rtp.endpoint != single.rtp.endpoint
+    single.close(1.0)
+    assert books(pool) == (0, 2, 2)
+
+
+def test_half_a_pair_that_another_program_took_meanwhile_is_passed_over():
+    pool, host = make_pool(40_000, 40_003)
+    first = pool.take_single(0.0)
+    host.foreign.add(first.rtp.endpoint.port + 1)
+    second = pool.take_single(0.0)
+    assert second.rtp.endpoint.port != first.rtp.endpoint.port + 1
+    first.close(1.0)
+    second.close(1.0)
+    assert books(pool) == (0, 4, 0)
+
+
+def test_half_a_pair_stays_spare_when_no_socket_can_be_opened():
+    pool, host = make_pool(40_000, 40_001)
+    first = pool.take_single(0.0)
+    host.failures = [errno.EMFILE]
+    with pytest.raises(OutOfPorts):
+        pool.take_single(0.0)
+    assert pool.take_single(0.0).rtp.endpoint.port == first.rtp.endpoint.port + 1
+
+
+@given(
+    steps=st.lists(st.tuples(st.sampled_from(["pair", "single", "close"]), st.integers(0, 20)), max_size=60)
+)
+def test_pairs_and_single_ports_in_any_order_leave_the_books_right(steps):
+    pool, host = make_pool(40_000, 40_011)
+    held = []
+    for now, (step, which) in enumerate(steps):
+        try:
+            if step == "close" and held:
+                held.pop(which % len(held)).close(float(now))
+            elif step != "close":
+                held += (pool.take_pair if step == "pair" else pool.take_single)(float(now)).ports
+        except OutOfPorts:
+            assert pool.free + pool.resting < 2
+        assert host.open == {port.endpoint for port in held}
+        assert len(held) <= pool.in_use
+        assert pool.free + pool.resting + pool.in_use == pool.size == 12
+    for port in held:
+        port.close(100.0)
+    assert books(pool)[2] == 0
 
 
 def test_closing_twice_does_nothing():
