@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server": {"calls", "media"} | _GROUND,
     "client": {"ng"} | _BOTTOM,
     "console": {"client"} | _BOTTOM,
-    "cli": {"client", "console", "server"} | _GROUND,
+    "cli": {"client", "console", "server", "calls"} | _GROUND,
     "__main__": {"cli"},
 }
 """Which parts of karl_trio each part may import, besides itself."""

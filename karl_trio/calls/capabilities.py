@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from karl_trio.errors import NotSupported
+from karl_trio.ng.flags import FLAGS, NAMES
 from karl_trio.ng.requests import SdpRequest
 from karl_trio.sdp.description import Description
 
@@ -17,6 +18,8 @@ EFFECTIVE_FLAGS = frozenset(
         "allow-asymmetric-codecs",
         "allow-no-codec-media",
         "asymmetric",
+        "directional",
+        "fast",
         "fatal",
         "force-increment-sdp-ver",
         "full-rtcp-attribute",
@@ -33,10 +36,11 @@ EFFECTIVE_FLAGS = frozenset(
         "sip-source-address",
         "strict-source",
         "symmetric",
+        "to-tag",
         "trust-address",
     }
 )
-"""Flags that do what they say; every other known one gets a warning."""
+"""Flags that do what they say, in one command or another; every other known one gets a warning."""
 
 TRANSCODING = frozenset({"transcode", "mask"})
 """Codec operations that cannot be left out: the call would be offered what the other side cannot speak."""
@@ -74,7 +78,10 @@ def check_capabilities(request: SdpRequest, description: Description) -> tuple[s
 
 def _warnings(request: SdpRequest, description: Description) -> Iterator[str]:
     for flag in sorted(request.flags - EFFECTIVE_FLAGS):
-        yield f"flag '{flag}' has no effect yet"
+        is_obsolete = FLAGS[NAMES[flag]].is_obsolete
+        yield f"flag '{flag}' is obsolete" if is_obsolete else f"flag '{flag}' has no effect yet"
+    for key in request.unused:
+        yield f"key '{key}' has no effect in an {request.command}"
     for operation in sorted(request.codec.keys() - EFFECTIVE_CODEC_OPERATIONS):
         yield f"codec-{operation} has no effect yet"
     if request.record_call:

@@ -27,6 +27,7 @@ COMMANDS = {
     "delete": ("karl_trio.cli.control:delete", "End a call, or one leg of it."),
     "statistics": ("karl_trio.cli.control:statistics", "Show the figures of a whole node."),
     "ng": ("karl_trio.cli.control:ng", "Send any request of the NG protocol."),
+    "explain": ("karl_trio.cli.explain:explain", "Say what the flags in a SIP proxy's script do."),
 }
 """Where each command is, by import path: only the module of the one that runs is imported."""
 

@@ -11,7 +11,8 @@ class ExitStatus(IntEnum):
 
     OK = 0
     FAILED = 1
-    """A node answered with an error, the demo lost packets, or the server could not start."""
+    """A node answered with an error, the demo lost packets, the server could not start, or `explain` met what
+    is not known."""
     USAGE = 2
     """Wrong options, arguments or settings."""
     NO_ANSWER = 3

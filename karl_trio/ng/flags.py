@@ -19,14 +19,16 @@ class Flag:
         meaning: one sentence for a person.
         stands_for: the entries it is short for; it leaves no trace of its own then.
         also: other names of the same flag, beyond what `canonical` makes equal.
+        is_obsolete: it has no meaning any more, and nothing is missed without it.
     """
 
     meaning: str
     stands_for: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    is_obsolete: bool = False
 
 
-_OBSOLETE = "Obsolete; ignored."
+_OBSOLETE = Flag("Means nothing any more.", is_obsolete=True)
 
 FLAGS: dict[str, Flag] = {
     # Addresses and the learning of them
@@ -82,16 +84,16 @@ FLAGS: dict[str, Flag] = {
     "allow-transcoding": Flag("Takes an answer that lacks some of the offered codecs, and transcodes."),
     "force-transcoding": Flag("Transcodes even where codecs agree."),
     "always-transcode": Flag("Accepts all codecs from the offering side.", ("codec-accept=all",)),
-    "symmetric-codecs": Flag(_OBSOLETE),
-    "asymmetric-codecs": Flag(_OBSOLETE),
-    "reorder-codecs": Flag(_OBSOLETE),
+    "symmetric-codecs": _OBSOLETE,
+    "asymmetric-codecs": _OBSOLETE,
+    "reorder-codecs": _OBSOLETE,
     # ICE and encryption
     "trickle-ICE": Flag("Offers trickle ICE (RFC 8838)."),
     "ICE-reject": Flag("Rejects ICE when it is offered.", also=("reject-ICE",)),
     "no-tls-id": Flag("Leaves out the a=tls-id line."),
     "pad-crypto": Flag("Keeps the padding of keys in a=crypto lines.", ("SDES=pad",)),
     "recrypt": Flag("Decrypts and encrypts again where the packets could pass as they are."),
-    "reset": Flag("Forgets what was learned of the endpoint; obsolete, ignored."),
+    "reset": _OBSOLETE,
     "WebRTC": Flag(
         "Everything that a browser wants: DTLS-SRTP, ICE with trickle, rtcp-mux, and a=mid.",
         (

@@ -18,7 +18,7 @@ from karl_trio.errors import NotSupported, UnrecognizedCommand
 from .keys import canonical
 from .nearest import quoted
 from .parameters import collect
-from .structuring import Address, Body, Octet, Protocol, Seconds, SourceAddress, structurer
+from .structuring import Address, Body, Octet, Protocol, Seconds, SourceAddress, key_of, structurer
 from .values import Value
 
 DEFAULT_LIMIT = 32
@@ -32,6 +32,7 @@ class Request:
     Attributes:
         flags: canonical names (lower case, hyphens) of the flags that are no value of another key.
         warnings: one line for each key, flag or option that is not known.
+        unused: canonical names of the keys that are known, but mean nothing to requests of this kind.
         supports: what the SIP proxy understands beyond the first protocol, as ``load limit``.
         received_from: where the SIP message came from.
     """
@@ -40,6 +41,7 @@ class Request:
 
     flags: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
     supports: frozenset[str] = frozenset()
     received_from: SourceAddress | None = None
 
@@ -75,7 +77,17 @@ class PartyRequest(CallRequest):
 
 RequestT = TypeVar("RequestT", bound=Request)
 
+
+def keys_of(request: type[Request]) -> frozenset[str]:
+    """Return the canonical keys that mean something to a kind of request."""
+    return frozenset(map(key_of, fields_dict(request))) - {"warnings", "unused"}
+
+
+REQUESTS: dict[str, type[Request]] = {}
+"""The kind of request for each command, by its canonical name."""
+
 _STRUCTURERS: dict[str, Callable[[Mapping[str, object]], Request]] = {}
+_KEYS: dict[str, frozenset[str]] = {}
 
 
 def _request(command: str) -> Callable[[type[RequestT]], type[RequestT]]:
@@ -83,7 +95,9 @@ def _request(command: str) -> Callable[[type[RequestT]], type[RequestT]]:
 
     def register(cls: type[RequestT]) -> type[RequestT]:
         cls.command = command
-        _STRUCTURERS[canonical(command)] = structurer(cls)
+        name = canonical(command)
+        REQUESTS[name], _STRUCTURERS[name] = cls, structurer(cls)
+        _KEYS[name] = keys_of(cls) | {"command"}
         return cls
 
     return register
@@ -262,13 +276,15 @@ def structure(body: Mapping[str, Value]) -> Request:
     command = values.get("command")
     if not isinstance(command, str):
         raise UnrecognizedCommand("no string 'command'")
-    make = _STRUCTURERS.get(canonical(command))
-    if make is None:
+    name = canonical(command)
+    if name not in REQUESTS:
         raise UnrecognizedCommand(quoted(command))
+    if not values.keys() <= _KEYS[name]:
+        values["unused"] = sorted(values.keys() - _KEYS[name])
     values["flags"] = parameters.flags
     values["warnings"] = parameters.warnings
-    request = make(values)
-    if values.get("dry-run") == "on" and "dry_run" not in fields_dict(type(request)):
+    request = _STRUCTURERS[name](values)
+    if values.get("dry-run") == "on" and "dry-run" not in _KEYS[name]:
         # What cannot be tried out must not be carried out instead.
         raise NotSupported(f"no dry run of {request.command}")
     return request
