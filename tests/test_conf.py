@@ -59,11 +59,17 @@ def test_the_documentation_has_no_other_rows():
     assert sum(line.startswith("| `") for line in text.splitlines()) == len(SETTINGS)
 
 
-def test_the_lists_of_the_documentation_are_understood(tmp_path):
+def test_the_examples_of_the_documentation_are_understood(tmp_path):
     text = (ROOT / "docs" / "configuration.md").read_text()
-    path = tmp_path / "example.toml"
-    path.write_text(text.partition("```toml\n")[2].partition("```")[0])
-    assert load(path).interface == ("internal/10.0.0.1", "external/10.0.0.2!203.0.113.7")
+    examples = [block.partition("```")[0] for block in text.split("```toml\n")[1:]]
+    understood = []
+    for example in examples:
+        path = tmp_path / "example.toml"
+        path.write_text(example)
+        understood.append(load(path).interface)
+    assert understood[0] == ("internal/10.0.0.1", "external/10.0.0.2!203.0.113.7")
+    assert len(understood[1]) == 7
+    assert understood[2] == ("trunk/192.0.2.5!203.0.113.5:40000-44999",)
 
 
 @pytest.fixture

@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 
 from karl_trio.config import (
     ConfigError,
+    InterfaceAlias,
     InterfaceSettings,
+    PortRange,
     Settings,
     descriptions,
     differences,
     in_force,
     load,
     parse_interface,
+    parse_interfaces,
     parse_listen,
     primary_address,
     without_effect,
@@ -163,6 +166,19 @@ def test_log_level_is_also_understood_as_a_number_of_rtpengine(write, given, lev
         ("listen-http = 'proxy:80'", "listen-http: 'proxy:80': proxy is not an IPv4 or IPv6 address"),
         ("interface = '10.0.0.300'", "interface: '10.0.0.300': 10.0.0.300 is not an IPv4 or IPv6 address"),
         ("interface = 'a/::1;a/0:0:0:0:0:0:0:1'", "interface: a/::1 is there twice"),
+        ("interface = '10.0.0.1;a=b'", "interface: a=b: there is no interface b"),
+        ("interface = 'a/10.0.0.1;b/10.0.0.2;b=a'", "interface: b=a: b is an interface"),
+        ("interface = 'a/10.0.0.1;=a'", "interface: '=a': an alias is written ALIAS=NAME"),
+        ("interface = '::1:9-5'", "interface: '::1:9-5': expected a range of ports from 1 to 65535, got 9-5"),
+        ("interface = '::1:5-6'", "interface: '::1:5-6': no even port with an odd one above it in 5-6"),
+        ("interface = 'a/10.0.0.1;b/10.0.0.1:39000-49000'",
+         "interface: 10.0.0.1 has ports 30000-40000 and 39000-49000, which overlap"),
+        ("[interface-a]\nprot-min = 5\naddress = '::1'", "interface-a: prot-min means nothing here"),
+        ("[interface-a]\nadvertised = '::1'", "interface-a: address is missing"),
+        ("[interface-a]\naddress = 5", "interface-a: address: expected text"),
+        ("[interface-a]\naddress = '::1'\nport-min = '5'", "interface-a: port-min: expected a whole number"),
+        ("[interface-a]\naddress = '::1'\nport-min = 5", "interface-a: port-min and port-max go together"),
+        ("[interface-a]\naddress = 'eth0'", "interface: 'a/eth0': eth0 is not an IPv4 or IPv6 address"),
         ("port-min = 1\nport_min = 1", "port-min: given twice, once with hyphens and once with underscores"),
     ],
 )  # fmt: skip
@@ -226,16 +242,55 @@ def test_a_fault_has_the_whole_text_in_the_exception():
         ("internal/10.0.0.1", InterfaceSettings("internal", "10.0.0.1", "10.0.0.1")),
         (" pub/2001:DB8::0:1!2001:db8::2 ", InterfaceSettings("pub", "2001:db8::1", "2001:db8::2")),
         ("[::1]", InterfaceSettings("default", "::1", "::1")),
+        ("a:1/10.0.0.1:5000-5999", InterfaceSettings("a:1", "10.0.0.1", "10.0.0.1", PortRange(5000, 5999))),
+        (
+            "b/[::1]![2001:db8::2]:1-65535",
+            InterfaceSettings("b", "::1", "2001:db8::2", PortRange(1, 65535)),
+        ),
     ],
 )
 def test_an_interface_is_name_address_and_advertised_address(text, interface):
     assert parse_interface(text) == interface
-    assert interface.family == ("IP6" if ":" in text else "IP4")
+    assert interface.family == ("IP6" if "::" in text else "IP4")
+
+
+def test_an_alias_is_a_name_for_another():
+    assert parse_interface(" lan = inside ") == InterfaceAlias("lan", "inside")
+    texts = ("a/10.0.0.1", "b=a", "c/10.0.0.2")
+    interfaces, aliases = parse_interfaces(texts)
+    assert ([interface.name for interface in interfaces], aliases) == (["a", "c"], {"b": "a"})
+
+
+def test_the_sections_of_rtpengine_are_interfaces_too(write):
+    settings = load(
+        write(
+            """
+            interface = "first/10.0.0.1"
+            [interface-second]
+            address = "10.0.0.2"
+            advertised = "203.0.113.2"
+            port-min = 20000
+            port-max = 20999
+            [interface_3]
+            name = "third"
+            address = "2001:db8::3"
+            [interface-other]
+            alias = "third"
+            """
+        )
+    )
+    assert settings.interface == (
+        "first/10.0.0.1",
+        "second/10.0.0.2!203.0.113.2:20000-20999",
+        "third/2001:db8::3",
+        "other=third",
+    )
 
 
 @pytest.mark.parametrize(
     "text",
     [
+        *("a=b/10.0.0.1", "a=", "10.0.0.1:5000-", "10.0.0.1:-5"),
         *("", "eth0", "/10.0.0.1", "a/", "10.0.0.1!", "10.0.0.1!name", "10.0.0.1!::1", "10.0.0.1:5000"),
         *("0.0.0.0", "::", "224.0.0.1", "ff02::1", "255.255.255.255", "fe80::1%eth0"),
     ],

@@ -48,10 +48,10 @@ def open_ports(plan: Plan, now: float) -> list[OpenedPorts]:
             ports = OpenedPorts()
             opened.append(ports)
             if media.opens_listener_face:
-                pool = plan.listener_interface.pool
+                pool = plan.facing.listener.pool
                 ports.listener = pool.take_pair(now) if media.needs_rtcp_port else pool.take_single(now)
             if media.opens_speaker_face:
-                ports.speaker = plan.speaker_interface.pool.take_pair(now)
+                ports.speaker = plan.facing.speaker.pool.take_pair(now)
     except OutOfPorts:
         close_ports(opened, now)
         raise
@@ -116,11 +116,8 @@ class Exchange:
             branch.via_branch = request.via_branch
         if request.label is not None:
             speaker.label = request.label
-        if len(request.direction) == 2:
-            names = request.direction if is_offer else request.direction[::-1]
-            speaker.interface, listener.interface = names
-        speaker.family = plan.speaker_interface.family
-        listener.family = plan.listener_interface.family
+        for leg, interface in ((speaker, plan.facing.speaker), (listener, plan.facing.listener)):
+            leg.interface, leg.family = interface.name, interface.family
         for leg, peer in ((speaker, listener), (listener, speaker)):
             if peer in leg.peers:
                 leg.peers.remove(peer)
@@ -144,7 +141,7 @@ class Exchange:
         face = media_plan.listener_face
         current = media.current_face(speaker)
         if ports.listener is not None:
-            face = self._open_face(ports.listener, self.plan.listener_interface, media, like=current)
+            face = self._open_face(ports.listener, self.plan.facing.listener, media, like=current)
         assert face is not None
         face.peer = speaker
         face.key = media_plan.advertised.endpoint
@@ -165,7 +162,7 @@ class Exchange:
     def _face_speaker(self, ports: OpenedPorts, media: Media, listener: Leg) -> None:
         """Open the face that an answer will tell the speaker of, or take the pending one into use."""
         if ports.speaker is not None:
-            self._open_face(ports.speaker, self.plan.speaker_interface, media, like=None)
+            self._open_face(ports.speaker, self.plan.facing.speaker, media, like=None)
             return
         latest = media.latest_face(listener)
         if self.plan.role is Role.ANSWER and latest is not None and latest.state is FaceState.PENDING:

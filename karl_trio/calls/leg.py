@@ -44,7 +44,7 @@ class Leg:
         via_branch: the Via branch of the INVITE that was forked to it.
         label: a name that the proxy gave it.
         aliases: further tags that mean this leg.
-        interface: name of the interface that faces it; None for the default one.
+        interface: name of the interface that faces it; None before one was chosen.
         family: address family that it is spoken to in.
         media: its media, by their order in its SDP.
         peers: the legs that it made an offer to or got one from.

@@ -93,12 +93,19 @@ def _act(calls: CallTable, plan: Plan, warnings: tuple[str, ...], now: float) ->
         close_ports(opened, now)
         raise
     request = plan.request
-    warnings = (*warnings, *plan.codecs.warnings)
+    warnings = (*warnings, *plan.facing.warnings, *plan.codecs.warnings)
     if request.dry_run:
         return SdpReply(outgoing.text, (*warnings, DRY_RUN))
     # Nothing below can fail: the call changes as a whole, or above, not at all.
     call = calls.get(request.call_id)
     is_new = call is None
+    # A turn is over when a leg was given the interface, so that a plan that fails takes none.
+    for leg, interface in (
+        (plan.parties.speaker, plan.facing.speaker),
+        (plan.parties.listener, plan.facing.listener),
+    ):
+        if leg is None or leg.interface != interface.name:
+            calls.interfaces.took_turn(interface)
     if call is None:
         call = calls.new_call(request.call_id, now)
     call.keep()
@@ -114,4 +121,6 @@ def _act(calls: CallTable, plan: Plan, warnings: tuple[str, ...], now: float) ->
     if is_new:
         calls.add(call)
         log.info("call begun: %d media", len(plan.media))
+    for line in plan.facing.warnings:
+        log.warning("%s", line)
     return SdpReply(outgoing.text, warnings)

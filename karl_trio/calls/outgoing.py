@@ -63,7 +63,7 @@ def write_sdp(plan: Plan, opened: Sequence[OpenedPorts], loop_mark: str) -> Outg
         return rewrite(
             description,
             SessionChanges(
-                origin_address=plan.listener_interface.advertised
+                origin_address=plan.facing.listener.advertised
                 if {"origin", "origin-full"} & replace
                 else None,
                 origin_username=username,
@@ -107,7 +107,7 @@ def _media_changes(
     plan: Plan, media: MediaPlan, formats: Formats | None, opened: OpenedPorts
 ) -> MediaChanges:
     request = plan.request
-    interface = plan.listener_interface
+    interface = plan.facing.listener
     attributes = None
     if plan.attribute_changes:
         attributes = plan.attribute_changes.get(media_kind(media.section.kind))

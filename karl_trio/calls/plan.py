@@ -12,7 +12,7 @@ from enum import Enum
 from attrs import frozen
 
 from karl_trio.config import Settings
-from karl_trio.endpoint import Endpoint, Family, family_of
+from karl_trio.endpoint import Endpoint, Family
 from karl_trio.errors import CodecNegotiationFailed, InvalidParameters, InvalidSdp
 from karl_trio.media.interfaces import Interface, Interfaces
 from karl_trio.media.latch import Learning
@@ -22,6 +22,7 @@ from karl_trio.sdp.description import Description, MediaSection
 from karl_trio.sdp.manipulation import AttributeChanges, is_media_kind, manipulations
 
 from .codecs import EVERYTHING, CodecChoice, choose_codecs
+from .facing import Facing, choose_facing
 from .hidden import NOTHING_HIDDEN, HiddenMedia, hide, is_removed, reveal
 from .leg import Leg, SentSdp
 from .matching import Parties
@@ -80,7 +81,7 @@ class Plan:
         hidden: the media that the listener is not told of, by their place from 0.
         attribute_changes: to make to the SDP that goes out, by kind of media.
         source_rules: how the speaker's real endpoints are learned.
-        speaker_interface, listener_interface: that new faces toward each leg are opened on.
+        facing: the interfaces that new faces toward the legs are opened on.
     """
 
     role: Role
@@ -92,8 +93,7 @@ class Plan:
     hidden: Mapping[int, HiddenMedia]
     attribute_changes: Mapping[str, AttributeChanges]
     source_rules: SourceRules
-    speaker_interface: Interface
-    listener_interface: Interface
+    facing: Facing
 
 
 def make_plan(
@@ -116,7 +116,8 @@ def make_plan(
     for word in request.sdp_media_remove:
         if not is_media_kind(word):
             raise InvalidParameters(f"sdp-media-remove: no such kind of media: {word[:80]!r}")
-    told = _told(role, parties)
+    informed = _informed(role, parties)
+    told = None if informed is None else informed.sent
     if told is not None:
         description = reveal(description, told.hidden)
     if role is Role.ANSWER and listener is not None and len(description.media) > len(listener.media):
@@ -124,11 +125,8 @@ def make_plan(
     if role is Role.ANSWER and listener is not None:
         _refuse_other_kinds(description, listener)
     speaker_family = _family(description, request)
-    names = request.direction if role is Role.OFFER else request.direction[::-1]
-    speaker_name = names[0] if names else (speaker.interface if speaker is not None else None)
-    listener_name = names[1] if len(names) > 1 else (listener.interface if listener is not None else None)
-    speaker_interface = interfaces.find(speaker_name, speaker_family)
-    _refuse_dangerous(description, request, allow_loopback=speaker_interface.is_loopback)
+    facing = choose_facing(interfaces, request, informed, listener, speaker_family)
+    _refuse_dangerous(description, request, allow_loopback=facing.speaker.is_loopback)
     media = tuple(
         _plan_media(
             role,
@@ -139,6 +137,7 @@ def make_plan(
             _media_of(listener, index),
             speaker,
             listener,
+            facing.listener,
         )
         for index, section in enumerate(description.media)
     )
@@ -152,18 +151,17 @@ def make_plan(
         hidden=_hidden(role, request, description, listener),
         attribute_changes=attribute_changes,
         source_rules=_source_rules(request, settings),
-        speaker_interface=speaker_interface,
-        listener_interface=_listener_interface(listener, request, listener_name, speaker_family, interfaces),
+        facing=facing,
     )
 
 
-def _told(role: Role, parties: Parties) -> SentSdp | None:
-    """Return what the speaker was last told, which its SDP is written with in mind."""
+def _informed(role: Role, parties: Parties) -> Leg | None:
+    """Return the leg that was told what the speaker has been told."""
     speaker, listener = parties.speaker, parties.listener
     if speaker is None and role is Role.ANSWER and listener is not None:
         # A branch that nobody knew of has been told what the others were.
-        speaker = listener.peers[-1]
-    return None if speaker is None else speaker.sent
+        return listener.peers[-1]
+    return speaker
 
 
 def _choose_codecs(
@@ -216,25 +214,6 @@ def _family(description: Description, request: SdpRequest) -> Family | None:
         if endpoint is not None:
             return endpoint.family
     return None
-
-
-def _listener_interface(
-    listener: Leg | None,
-    request: SdpRequest,
-    name: str | None,
-    speaker_family: Family | None,
-    interfaces: Interfaces,
-) -> Interface:
-    family = request.address_family or (listener.family if listener is not None else None)
-    if family is None and request.media_address is not None:
-        family = family_of(request.media_address)
-    if family is not None:
-        return interfaces.find(name, family)
-    # Nobody said which family: the speaker's, unless the network that was named has only the other one.
-    interface = interfaces.find(name, speaker_family)
-    if name is not None and interface.name != name and interfaces.is_known(name):
-        return interfaces.find(name, None)
-    return interface
 
 
 def _endpoint(section: MediaSection, request: SdpRequest) -> Endpoint | None:
@@ -311,6 +290,7 @@ def _plan_media(
     listener_media: Media | None,
     speaker: Leg | None,
     listener: Leg | None,
+    listener_interface: Interface,
 ) -> MediaPlan:
     advertised = advertised_by(section, request, None if speaker_media is None else speaker_media.advertised)
     mux = _plan_mux(role, request, advertised, listener_media)
@@ -323,7 +303,7 @@ def _plan_media(
     listener_face = None
     if is_relayed and speaker is not None and listener_media is not None:
         listener_face = _face_to_use_again(
-            listener_media, speaker, advertised, request, needs_rtcp=mux.tells_rtcp
+            listener_media, speaker, advertised, request, listener_interface, needs_rtcp=mux.tells_rtcp
         )
     # A new branch shares what no branch has answered to yet; the second to answer gets its own then.
     has_speaker_face = speaker_media is not None and speaker_media.latest_face(listener) is not None
@@ -341,10 +321,16 @@ def _plan_media(
 
 
 def _face_to_use_again(
-    media: Media, speaker: Leg, advertised: Advertised, request: SdpRequest, *, needs_rtcp: bool
+    media: Media,
+    speaker: Leg,
+    advertised: Advertised,
+    request: SdpRequest,
+    interface: Interface,
+    *,
+    needs_rtcp: bool,
 ) -> Face | None:
     face = media.latest_face(speaker)
-    if face is None or (needs_rtcp and face.rtcp is None):
+    if face is None or face.interface != interface or (needs_rtcp and face.rtcp is None):
         return None
     if face.key in (None, advertised.endpoint) or "port-latching" in request.flags:
         return face

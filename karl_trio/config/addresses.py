@@ -1,21 +1,16 @@
-"""The addresses that settings name: where to listen, and which interfaces carry media."""
+"""The addresses that settings name, and those that this host has."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
 
-from attrs import frozen
-
-from karl_trio.endpoint import Endpoint, Family, canonical, family_of
+from karl_trio.endpoint import Endpoint, canonical
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LOOPBACK = "127.0.0.1"
 """Where a bare port listens: whoever can send NG requests can redirect and end any call."""
-
-DEFAULT_INTERFACE = "default"
-"""The name of an interface that was given none, as rtpengine has it."""
 
 _DOCUMENTATION_ADDRESS = "192.0.2.1"
 """TEST-NET-1 (RFC 5737): routed as the internet at large is, and nobody's own."""
@@ -23,58 +18,12 @@ _DOCUMENTATION_ADDRESS = "192.0.2.1"
 _DISCARD_PORT = 9
 
 
-@frozen
-class InterfaceSettings:
-    """One local address that carries media.
-
-    Attributes:
-        name: what requests call it; several addresses may share a name.
-        address: the local address, which sockets are bound to.
-        advertised: the address that goes into SDP, other than `address` behind a one-to-one NAT.
-    """
-
-    name: str
-    address: str
-    advertised: str
-
-    @property
-    def family(self) -> Family:
-        return family_of(self.address)
-
-
-def parse_interface(text: str) -> InterfaceSettings:
-    """Understand `[NAME/]ADDRESS[!ADVERTISED]`.
+def literal(text: str) -> str:
+    """Return the canonical spelling of an address, which may stand in brackets.
 
     Raises:
-        ValueError: it is not that; the message names the part that is wrong.
+        ValueError: it is no address.
     """
-    name, slash, rest = text.strip().rpartition("/")
-    if slash and not name:
-        raise ValueError("the name before the / is empty")
-    local, mark, advertised = rest.partition("!")
-    address = _media_address(local)
-    if not mark:
-        return InterfaceSettings(name or DEFAULT_INTERFACE, address, address)
-    interface = InterfaceSettings(name or DEFAULT_INTERFACE, address, _media_address(advertised))
-    if family_of(interface.advertised) != interface.family:
-        raise ValueError(
-            f"{address} cannot be advertised as {interface.advertised}, one is IPv4 and one IPv6"
-        )
-    return interface
-
-
-def _media_address(text: str) -> str:
-    address = _literal(text)
-    parsed = ipaddress.ip_address(address)
-    # SDP tells the other side to send here, so one address of one host is meant.
-    if parsed.is_unspecified or parsed.is_multicast or address == "255.255.255.255":
-        raise ValueError(f"{address} is not the address of one host")
-    if "%" in address:
-        raise ValueError(f"{address} has a zone, which SDP cannot carry")
-    return address
-
-
-def _literal(text: str) -> str:
     bare = text.strip()
     if bare.startswith("[") and bare.endswith("]"):
         bare = bare[1:-1]
@@ -102,7 +51,24 @@ def parse_listen(text: str, *, lowest_port: int = 1) -> Endpoint:
     # rtpengine's sample configuration says localhost; other names would need a resolver.
     if not colon or host.lower() == "localhost":
         return Endpoint(LOOPBACK, int(port_text))
-    return Endpoint(_literal(host), int(port_text))
+    return Endpoint(literal(host), int(port_text))
+
+
+def address_towards(peer: str) -> str | None:
+    """Return the address that this host would send to a peer from; None if there is no route.
+
+    Connecting a UDP socket makes the kernel choose a route and sends nothing.
+
+    Args:
+        peer: a literal address in its canonical spelling.
+    """
+    family = socket.AF_INET6 if ":" in peer else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(Endpoint(peer, _DISCARD_PORT).sockaddr)
+        except OSError:
+            return None
+        return canonical(probe.getsockname()[0])
 
 
 def parse_network(text: str) -> Network:
@@ -122,13 +88,5 @@ def parse_network(text: str) -> Network:
 
 
 def primary_address(towards: str = _DOCUMENTATION_ADDRESS) -> str:
-    """Return the IPv4 address this host sends from, the loopback address when it has no route.
-
-    Connecting a UDP socket makes the kernel choose a route and sends nothing.
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((towards, _DISCARD_PORT))
-        except OSError:
-            return LOOPBACK
-        return str(probe.getsockname()[0])
+    """Return the IPv4 address this host sends from, the loopback address when it has no route."""
+    return address_towards(towards) or LOOPBACK

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from .addresses import InterfaceSettings, parse_interface, parse_listen, parse_network
+from .addresses import parse_listen, parse_network
+from .interfaces import InterfaceAlias, InterfaceSettings, PortRange, base_of, parse_interface
 from .settings import Settings
 
 LOWEST_PORT = 1
@@ -38,7 +39,7 @@ def check(settings: Settings) -> Iterator[Fault]:
         yield Fault(("listen_ng",), "expected at least one address, or nothing could control the calls")
     yield from _check_listen("listen_http", settings.listen_http)
     yield from _check_networks("control_allow", settings.control_allow)
-    yield from _check_interfaces(settings.interface)
+    yield from _check_interfaces(settings)
     yield from _check_ports(settings)
     for name in _DURATIONS:
         if getattr(settings, name) < 0:
@@ -73,19 +74,47 @@ def _check_networks(name: str, networks: tuple[str, ...]) -> Iterator[Fault]:
             yield Fault((name,), f"'{text}': {error}")
 
 
-def _check_interfaces(interfaces: tuple[str, ...]) -> Iterator[Fault]:
-    seen: set[tuple[str, str]] = set()
-    for text in interfaces:
+def _check_interfaces(settings: Settings) -> Iterator[Fault]:
+    interfaces: list[InterfaceSettings] = []
+    aliases: list[InterfaceAlias] = []
+    for text in settings.interface:
         try:
-            interface: InterfaceSettings = parse_interface(text)
+            parsed = parse_interface(text)
         except ValueError as error:
             yield Fault(("interface",), f"'{text}': {error}")
             continue
+        if isinstance(parsed, InterfaceAlias):
+            aliases.append(parsed)
+            continue
         # Several addresses to a name are meant, and one address may be advertised differently
         # under two names; only the same of both says nothing.
-        if (interface.name, interface.address) in seen:
-            yield Fault(("interface",), f"{interface.name}/{interface.address} is there twice")
-        seen.add((interface.name, interface.address))
+        if any((parsed.name, parsed.address) == (other.name, other.address) for other in interfaces):
+            yield Fault(("interface",), f"{parsed.name}/{parsed.address} is there twice")
+        interfaces.append(parsed)
+        if parsed.ports is not None:
+            yield from _check_range("interface", f"'{text}': ", parsed.ports)
+    yield from _check_shared_ranges(interfaces, PortRange(settings.port_min, settings.port_max))
+    names = {interface.name for interface in interfaces}
+    known = names | {base for name in names if (base := base_of(name)) is not None}
+    for alias in aliases:
+        if alias.of not in known:
+            yield Fault(("interface",), f"{alias.name}={alias.of}: there is no interface {alias.of}")
+        if alias.name in known:
+            yield Fault(("interface",), f"{alias.name}={alias.of}: {alias.name} is an interface")
+
+
+def _check_shared_ranges(interfaces: list[InterfaceSettings], for_all: PortRange) -> Iterator[Fault]:
+    """Refuse two ranges of one address that overlap: each would find ports of the other taken."""
+    ranges: dict[str, list[PortRange]] = {}
+    for interface in interfaces:
+        own = interface.ports or for_all
+        others = ranges.setdefault(interface.address, [])
+        if own in others:
+            continue
+        for other in others:
+            if own.low <= other.high and other.low <= own.high:
+                yield Fault(("interface",), f"{interface.address} has ports {other} and {own}, which overlap")
+        others.append(own)
 
 
 def _check_ports(settings: Settings) -> Iterator[Fault]:
@@ -99,5 +128,17 @@ def _check_ports(settings: Settings) -> Iterator[Fault]:
         return
     if low >= high:
         yield Fault(("port_min", "port_max"), f"expected less than port-max, got {low} and {high}")
-    elif low + low % 2 + 1 > high:
+    elif not _has_pair(low, high):
         yield Fault(("port_min", "port_max"), f"no even port with an odd one above it from {low} to {high}")
+
+
+def _check_range(name: str, prefix: str, ports: PortRange) -> Iterator[Fault]:
+    if not LOWEST_PORT <= ports.low < ports.high <= HIGHEST_PORT:
+        what = f"expected a range of ports from {LOWEST_PORT} to {HIGHEST_PORT}, got {ports}"
+        yield Fault((name,), prefix + what)
+    elif not _has_pair(ports.low, ports.high):
+        yield Fault((name,), f"{prefix}no even port with an odd one above it in {ports}")
+
+
+def _has_pair(low: int, high: int) -> bool:
+    return low + low % 2 + 1 <= high

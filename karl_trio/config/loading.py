@@ -21,9 +21,12 @@ from karl_trio.errors import ConfigError
 from karl_trio.escaping import escape
 
 from .checks import Fault, check
+from .interfaces import spell_section
 from .settings import LogLevel, Settings, option_name
 
 ENVIRONMENT_PREFIX = "KARL_TRIO_"
+
+_SECTION_PREFIX = "interface-"
 
 _BOOLEANS = {
     "yes": True,
@@ -104,6 +107,7 @@ def _from_file(path: Path) -> dict[str, _Given]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: {error}"]) from None
     given: dict[str, _Given] = {}
+    sections = {key: table.pop(key) for key in list(table) if _is_section(key, table[key])}
     for key, value in table.items():
         name = key.replace("-", "_")
         if name in given:
@@ -111,7 +115,30 @@ def _from_file(path: Path) -> dict[str, _Given]:
                 [f"{option_name(name)}: given twice, once with hyphens and once with underscores"]
             )
         given[name] = _Given(value)
+    if sections:
+        given["interface"] = _with_sections(given.get("interface"), sections)
     return given
+
+
+def _is_section(key: str, value: object) -> bool:
+    return isinstance(value, dict) and key.replace("_", "-").startswith(_SECTION_PREFIX)
+
+
+def _with_sections(given: _Given | None, sections: Mapping[str, Mapping[str, object]]) -> _Given:
+    """Add the tables [interface-...] of a file to the interfaces that stand in one line."""
+    try:
+        texts = [] if given is None else list(_texts(given.value, None))
+    except TypeError as error:
+        raise ConfigError([f"interface: {error}"]) from None
+    faults = []
+    for key, section in sections.items():
+        try:
+            texts.append(spell_section(key[len(_SECTION_PREFIX) :], section))
+        except ValueError as error:
+            faults.append(escape(f"{key}: {error}"))
+    if faults:
+        raise ConfigError(faults)
+    return _Given(texts)
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, _Given]:

@@ -48,7 +48,8 @@ class Settings:
     interface: tuple[str, ...] = field(
         default=(),
         metadata=_about(
-            "Addresses for media, [NAME/]ADDRESS[!ADVERTISED]; none is the primary IPv4 address.",
+            "Addresses for media, [NAME/]ADDRESS[!ADVERTISED][:LOW-HIGH] or ALIAS=NAME; "
+            "none is the primary IPv4 address.",
             restart=True,
         ),
     )

@@ -120,7 +120,9 @@ class SdpRequest(CallRequest):
         via_branch: tells the branches of a forked call apart.
         label: a name for the leg that the SDP comes from.
         replace: parts of the SDP that become ours, as canonical words.
-        direction: names of interfaces, towards the sender and the receiver of the offer; as sent.
+        direction: names of interfaces, towards the sender and the receiver of this SDP; as sent.
+        from_interface, to_interface: the same one by one; they count more.
+        inbound_peer, outbound_peer: addresses whose route tells the interface where none is named.
         ice: remove, force, force-relay, default or optional.
         dtls: off, passive or active.
         sdes: options in lower case, suites in upper case: ``off``, ``no-NULL_HMAC_SHA1_80``.
@@ -145,6 +147,10 @@ class SdpRequest(CallRequest):
     label: str | None = None
     replace: frozenset[str] = frozenset()
     direction: tuple[str, ...] = ()
+    from_interface: str | None = None
+    to_interface: str | None = None
+    inbound_peer: Address | None = None
+    outbound_peer: Address | None = None
     ice: str | None = None
     dtls: str | None = None
     sdes: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from karl_trio.calls.timeouts import reap
 from karl_trio.config import (
     InterfaceSettings,
     Settings,
-    parse_interface,
+    parse_interfaces,
     parse_listen,
     primary_address,
     without_effect,
@@ -137,10 +137,10 @@ def _warn_of_unreachable(listeners: list[UdpListener], access: Access) -> None:
 
 
 def _interfaces(settings: Settings) -> Interfaces:
-    specs = [parse_interface(text) for text in settings.interface]
+    specs, aliases = parse_interfaces(settings.interface)
     if not specs:
         address = primary_address()
-        specs = [InterfaceSettings("default", address, address)]
+        specs = (InterfaceSettings("default", address, address),)
     for spec in specs:
         try:
             open_udp_socket(Endpoint(spec.address, 0)).close()
@@ -149,6 +149,7 @@ def _interfaces(settings: Settings) -> Interfaces:
             log.warning("no media can be relayed at %s yet: %s", spec.address, error.strerror)
     return Interfaces.build(
         specs,
+        aliases=aliases,
         low=settings.port_min,
         high=settings.port_max,
         rest=settings.port_rest,

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from karl_trio.calls.table import CallTable
-from karl_trio.config import Settings, parse_interface
+from karl_trio.config import Settings, parse_interfaces
 from karl_trio.media.interfaces import Interfaces
 from karl_trio.media.poller import Poller
 
@@ -17,9 +17,10 @@ from .proxy import Proxy
 PORTS = range(24000, 24400)
 
 
-def make_interfaces(*specs, low=PORTS.start, high=PORTS.stop - 1):
+def make_interfaces(*specs, low=PORTS.start, high=PORTS.stop - 1, **options):
+    interfaces, aliases = parse_interfaces(specs)
     return Interfaces.build(
-        [parse_interface(spec) for spec in specs], low=low, high=high, rest=5.0, random=Random(1)
+        interfaces, aliases=aliases, low=low, high=high, rest=5.0, random=Random(1), **options
     )
 
 
