@@ -13,6 +13,7 @@ from attrs import define, field
 from karl_trio.media.poller import Poller
 from karl_trio.media.relay import Stream, relay
 
+from .controls import Controls
 from .leg import Leg
 from .media import Media
 
@@ -46,6 +47,8 @@ class Call:
         media_timeout: seconds without media after which the call is reaped, where the proxy asked
             for another time than the configured one.
         delete_delay: likewise, seconds that the call goes on after `delete`.
+        controls: what commands ask to be done to its media.
+        drops_traffic: nothing of its media is passed on (key `drop-traffic`).
         next_check: when the reaper has to look at it again, on Trio's clock.
         end_reason: why it is ending or about to; None while it is not.
     """
@@ -61,6 +64,8 @@ class Call:
     media_timeout: float | None = None
     delete_delay: float | None = None
     metadata: str | None = None
+    controls: Controls = field(factory=Controls, init=False)
+    drops_traffic: bool = False
     next_check: float = -math.inf
     end_reason: EndReason | None = None
     _scope: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
@@ -143,6 +148,7 @@ class Call:
             leg.peers.clear()
             leg.media.clear()
         self.legs.clear()
+        self.controls.clear()
         self._nursery = None
 
     async def _relay(self, stream: Stream, scope: trio.CancelScope) -> None:

@@ -51,6 +51,7 @@ def delete(calls: CallTable, request: DeleteRequest, now: float) -> dict[str, ob
 def remove_leg(call: Call, leg: Leg) -> None:
     """Take a leg out of a call, with everything that was opened for it."""
     call.legs.remove(leg)
+    call.controls.forget(leg)
     for media in leg.media:
         for face in list(media.faces):
             close_face(call, media, face)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 
 from attrs import define, field
 
@@ -34,6 +35,14 @@ class SentSdp:
     hidden: Mapping[int, HiddenMedia]
 
 
+class Course(Enum):
+    """Where the media of a leg goes (key `media-echo`)."""
+
+    ONWARD = "to its peers"
+    BACK = "echo"
+    NOWHERE = "blackhole"
+
+
 @define(eq=False, kw_only=True)
 class Leg:
     """One participant of a call (rtpengine: monologue).
@@ -49,6 +58,7 @@ class Leg:
         media: its media, by their order in its SDP.
         peers: the legs that it made an offer to or got one from.
         sent: the last SDP that it was sent.
+        course: where its media goes.
     """
 
     tag: str | None
@@ -61,6 +71,7 @@ class Leg:
     media: list[Media] = field(factory=list)
     peers: list[Leg] = field(factory=list)
     sent: SentSdp | None = None
+    course: Course = Course.ONWARD
 
     def goes_by(self, tag: str) -> bool:
         """Say whether a tag means this leg."""

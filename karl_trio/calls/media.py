@@ -74,6 +74,19 @@ class SourceRules:
         latch.handover = self.handover
 
 
+@frozen(kw_only=True)
+class Handling:
+    """What is to be done with the media of a leg, as the request that carried its SDP asked.
+
+    Attributes:
+        nat_wait: send it nothing before something has come from it.
+        block_short: drop what it sends in packets shorter than its codec needs.
+    """
+
+    nat_wait: bool = False
+    block_short: bool = False
+
+
 class FaceState(Enum):
     """How far the leg knows of a face."""
 
@@ -124,6 +137,7 @@ class Media:
         index: its place in the SDP, from 1.
         advertised: what the leg last said of it; None before its first answer.
         source_rules: how its endpoints are learned.
+        handling: what else is to be done with it.
         is_muxed: RTCP to and from the leg shares the RTP port (RFC 5761).
         accepts_mux: what the leg is to be told when it offers to share; None for "as the peer does".
         faces: our ports toward the leg, oldest first.
@@ -132,6 +146,7 @@ class Media:
     index: int
     advertised: Advertised | None = None
     source_rules: SourceRules = SourceRules()
+    handling: Handling = Handling()
     is_muxed: bool = False
     accepts_mux: bool | None = None
     faces: list[Face] = field(factory=list)

@@ -9,35 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attrs import frozen
-
 from karl_trio.errors import InvalidParameters, InvalidSessionState
+from karl_trio.ng.keys import canonical
 from karl_trio.ng.requests import PartyRequest
 
 from .call import Call
+from .controls import WHOLE_CALL, Reach
 from .leg import Leg
 from .wiring import flows_from
 
 FROM, TO, BOTH = "from-tag", "to-tag", "both"
-
-
-@frozen(kw_only=True)
-class Selection:
-    """Media of a call: that of the whole call, of legs, or of flows between two legs.
-
-    Attributes:
-        sent_by: the legs whose media is meant, whoever gets it, now or later.
-        sent_to: the legs that get the media that is meant, whoever sends it.
-        flows: pairs of legs, sender and listener.
-    """
-
-    whole_call: bool = False
-    sent_by: tuple[Leg, ...] = ()
-    sent_to: tuple[Leg, ...] = ()
-    flows: tuple[tuple[Leg, Leg], ...] = ()
-
-
-WHOLE_CALL = Selection(whole_call=True)
 
 
 def find_party(call: Call, request: PartyRequest) -> Leg:
@@ -89,28 +70,28 @@ def find_listener(call: Call, request: PartyRequest) -> Leg | None:
     return None
 
 
-def select(call: Call, request: PartyRequest) -> Selection:
-    """Return what a command that may be directional is about, by rtpengine's rules.
+def select(call: Call, request: PartyRequest) -> tuple[Reach, ...]:
+    """Return the media that a command is about which may be directional, by rtpengine's rules.
 
     Raises:
         InvalidSessionState: the call has no such leg, or no such flow.
     """
     if request.all == "all":
-        return WHOLE_CALL
+        return (WHOLE_CALL,)
     names_leg = request.label is not None or request.address is not None
     leg = _named(call, request) if names_leg or "directional" in request.flags else None
     if leg is None:
-        return WHOLE_CALL
+        return (WHOLE_CALL,)
     listener = find_listener(call, request)
     if listener is not None:
-        return Selection(flows=_flow(leg, listener))
+        return (_flow(leg, listener),)
     if request.all in ("offer-answer", "except-offer-answer", "flows"):
-        return Selection(flows=_flows(leg, request.all))
-    return Selection(sent_by=(leg,))
+        return _flows(leg, request.all)
+    return (Reach(leg),)
 
 
-def select_by_direction(call: Call, request: PartyRequest, direction: tuple[str, ...]) -> Selection:
-    """Return what a command is about that says `direction`, by the rules of the protocol page.
+def select_by_direction(call: Call, request: PartyRequest, direction: tuple[str, ...]) -> tuple[Reach, ...]:
+    """Return the media that a command is about which says `direction`, by the rules of the protocol page.
 
     The leg is the one that is named, or else the one that made the first offer. `from-tag` means what it
     sends, `to-tag` what it is sent; if another leg is named too, only what goes between the two.
@@ -122,17 +103,17 @@ def select_by_direction(call: Call, request: PartyRequest, direction: tuple[str,
         InvalidParameters: it holds another word.
         InvalidSessionState: the call has no such leg, or no such flow.
     """
-    words = {word.strip().lower().replace("_", "-") for word in direction}
+    words = {canonical(word.strip()) for word in direction}
     if not words <= {FROM, TO, BOTH}:
         raise InvalidParameters(f"direction: {', '.join(sorted(words))}")
     leg = _named(call, request) or call.legs[0]
     listener = find_listener(call, request)
-    sends, hears = bool(words & {FROM, BOTH}), bool(words & {TO, BOTH})
-    if listener is None:
-        return Selection(sent_by=(leg,) if sends else (), sent_to=(leg,) if hears else ())
-    sent = _flow(leg, listener) if sends else ()
-    heard = _flow(listener, leg) if hears else ()
-    return Selection(flows=sent + heard)
+    reaches = []
+    if words & {FROM, BOTH}:
+        reaches.append(Reach(leg) if listener is None else _flow(leg, listener))
+    if words & {TO, BOTH}:
+        reaches.append(Reach(None, leg) if listener is None else _flow(listener, leg))
+    return tuple(reaches)
 
 
 def _named(call: Call, request: PartyRequest) -> Leg | None:
@@ -168,21 +149,21 @@ def _of_address(call: Call, address: str) -> Leg:
     raise InvalidSessionState(f"no leg has the address {address}")
 
 
-def _flow(source: Leg, listener: Leg) -> tuple[tuple[Leg, Leg], ...]:
+def _flow(source: Leg, listener: Leg) -> Reach:
     if listener not in _listeners(source):
         raise InvalidSessionState(f"nothing goes from {source!r} to {listener!r}")
-    return ((source, listener),)
+    return Reach(source, listener)
 
 
-def _flows(source: Leg, kind: str) -> tuple[tuple[Leg, Leg], ...]:
-    flows = tuple(
-        (source, listener)
+def _flows(source: Leg, kind: str) -> tuple[Reach, ...]:
+    reaches = tuple(
+        Reach(source, listener)
         for listener in dict.fromkeys(_listeners(source))
         if kind == "flows" or (kind == "offer-answer") == (listener in source.peers)
     )
-    if not flows:
+    if not reaches:
         raise InvalidSessionState(f"{source!r} has no flows of the kind {kind}")
-    return flows
+    return reaches
 
 
 def _listeners(source: Leg) -> Iterator[Leg]:

@@ -10,7 +10,8 @@ from karl_trio.media.relay import Component, Stream
 from karl_trio.rtp.reception import Reception
 
 from .call import Call, EndReason
-from .leg import Leg
+from .controls import WHOLE_CALL, Control, Reach
+from .leg import Course, Leg
 from .media import Face, Media
 from .table import CallTable
 
@@ -31,6 +32,9 @@ def query_reply(call: Call, from_tag: str | None, to_tag: str | None) -> Tree:
         "tags": {_name(call, leg): _leg_tree(call, leg) for leg in legs},
         "totals": _totals(call),
     }
+    flags = _call_flags(call)
+    if flags:
+        reply["flags"] = flags
     if call.metadata is not None:
         reply["metadata"] = call.metadata
     return reply
@@ -157,8 +161,11 @@ def _leg_tree(call: Call, leg: Leg) -> Tree:
         "created": int(leg.created),
         "subscriptions": peers,
         "subscribers": peers,
-        "medias": [_media_tree(media, call) for media in leg.media],
+        "medias": [_media_tree(media, leg, call) for media in leg.media],
     }
+    flags = list(_leg_flags(call, leg))
+    if flags:
+        tree["flags"] = flags
     if leg.via_branch is not None:
         tree["via-branch"] = leg.via_branch
     if leg.label is not None:
@@ -168,9 +175,28 @@ def _leg_tree(call: Call, leg: Leg) -> Tree:
     return tree
 
 
-def _media_tree(media: Media, call: Call) -> Tree:
+def _call_flags(call: Call) -> list[str]:
+    """Return what is being done to the media of the whole call, in words."""
+    return _control_names(call, WHOLE_CALL) + (["dropped traffic"] if call.drops_traffic else [])
+
+
+def _leg_flags(call: Call, leg: Leg) -> Iterator[str]:
+    """Go through what is being done to the media from and to a leg alone, in words."""
+    yield from _control_names(call, Reach(leg))
+    for other in call.legs:
+        for name in _control_names(call, Reach(leg, other)):
+            yield f"{name} to {_name(call, other)}"
+    for name in _control_names(call, Reach(None, leg)):
+        yield f"{name} to it"
+
+
+def _control_names(call: Call, reach: Reach) -> list[str]:
+    return [control.value for control in Control if reach in call.controls.reaches(control)]
+
+
+def _media_tree(media: Media, leg: Leg, call: Call) -> Tree:
     advertised = media.advertised
-    tree: Tree = {"index": media.index, "type": media.kind, "streams": [], "flags": _media_flags(media)}
+    tree: Tree = {"index": media.index, "type": media.kind, "streams": [], "flags": _media_flags(media, leg)}
     if advertised is not None:
         tree["protocol"] = advertised.protocol
     face = media.shown_face
@@ -185,7 +211,7 @@ def _media_tree(media: Media, call: Call) -> Tree:
     return tree
 
 
-def _media_flags(media: Media) -> list[str]:
+def _media_flags(media: Media, leg: Leg) -> list[str]:
     advertised = media.advertised
     flags = ["initialized"] if media.faces else []
     if media.source_rules.asymmetric:
@@ -197,6 +223,12 @@ def _media_flags(media: Media) -> list[str]:
             flags.append("recv")
     if media.is_muxed:
         flags.append("rtcp-mux")
+    if leg.course is not Course.ONWARD:
+        flags.append(leg.course.value)
+    if media.handling.nat_wait:
+        flags.append("NAT wait")
+    if media.handling.block_short:
+        flags.append("block short")
     return flags
 
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from karl_trio.media.relay import Sink
+from karl_trio.media.filters import Echo
+from karl_trio.media.relay import Sink, Stream
 
 from .call import Call
-from .leg import Leg
+from .filtering import rtcp_filter, rtp_filter
+from .leg import Course, Leg
 from .media import Face, Media
 
 
@@ -17,17 +19,42 @@ def wire(call: Call) -> None:
     """Set the sinks of every stream of a call.
 
     RTP goes from a leg that sends to each of its peers that receives (RFC 3264, 5.1: a leg on hold is
-    sent nothing); RTCP goes on whatever the direction (RFC 3264, 5.1 and 8.4).
+    sent nothing); RTCP goes on whatever the direction (RFC 3264, 5.1 and 8.4). On its way to one leg it
+    may have to pass a filter.
     """
     for leg, media in call.media:
+        if call.drops_traffic or leg.course is not Course.ONWARD:
+            _divert(call, leg, media)
+            continue
         flows = tuple(flows_from(leg, media))
-        rtp_sinks = tuple(flow.rtp_sink for flow in flows if flow.carries_rtp)
-        rtcp_sinks = tuple(flow.rtcp_sink for flow in flows)
+        rtp_sinks = tuple(sink for flow in flows if flow.carries_rtp for sink in _rtp_sinks(call, flow))
+        rtcp_sinks = tuple(_rtcp_sink(flow) for flow in flows)
         for face in media.faces:
             face.rtp.sinks = rtp_sinks
             face.rtp.rtcp_sinks = rtcp_sinks
             if face.rtcp is not None:
                 face.rtcp.rtcp_sinks = rtcp_sinks
+
+
+def _rtp_sinks(call: Call, flow: Flow) -> Iterator[Sink]:
+    controls = call.controls.on(flow.source, flow.listener)
+    sink = rtp_filter(flow.face.rtp, flow.rtp_sink, flow.media, flow.listener_media, controls)
+    if sink is not None:
+        yield sink
+
+
+def _rtcp_sink(flow: Flow) -> Sink:
+    stream = flow.rtcp_stream
+    return rtcp_filter(stream, stream, flow.listener_media)
+
+
+def _divert(call: Call, leg: Leg, media: Media) -> None:
+    """Let what a leg sends go to nobody else. Its RTCP would speak of what nobody gets."""
+    echoes = leg.course is Course.BACK and not call.drops_traffic and media.is_sending and media.is_receiving
+    for face in media.faces:
+        face.rtp.sinks = (Echo(face.rtp),) if echoes else ()
+        for stream in face.streams:
+            stream.rtcp_sinks = ()
 
 
 @frozen(kw_only=True, eq=False)
@@ -55,7 +82,7 @@ class Flow:
         return self.face.rtp
 
     @property
-    def rtcp_sink(self) -> Sink:
+    def rtcp_stream(self) -> Stream:
         if self.listener_media.is_muxed or self.face.rtcp is None:
             return self.face.rtp
         return self.face.rtcp

@@ -96,7 +96,7 @@ class Stream:
         companion: the RTCP stream of an RTP stream: it believes the host that RTP was learned from.
         poller: what reads the stream's sockets, while its relay runs.
         tally: accepted from the leg, with their size as UDP payload.
-        errors: dropped or not sent, for whatever reason; `drops` says for which.
+        errors: dropped or not sent against all wishes; `drops` says why, and counts what was withheld too.
         tally_out: sent to the leg; `errors_out` could not be.
         receptions: what its RTP sources look like; `payload_type` is the newest packet's, -1 before one.
         queue_drops: datagrams that the kernel dropped because this socket's queue was full.
@@ -370,6 +370,10 @@ class Stream:
     def drop(self, reason: str) -> None:
         """Count a datagram that goes no further."""
         self.errors += 1
+        self.drops[reason] = self.drops.get(reason, 0) + 1
+
+    def withhold(self, reason: str) -> None:
+        """Count a datagram that is not sent to the leg because somebody asked for that: no error."""
         self.drops[reason] = self.drops.get(reason, 0) + 1
 
     def _drop_unread(self, error: OSError) -> None:

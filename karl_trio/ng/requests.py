@@ -214,6 +214,81 @@ class QueryRequest(CallRequest):
     to_tag: str | None = None
 
 
+@frozen(kw_only=True)
+class MediaControlRequest(PartyRequest):
+    """What the commands have in common that do something to media on its way, or no longer.
+
+    Attributes:
+        direction: whether what a participant sends is meant (from-tag), what it is sent (to-tag), or both;
+            who is meant follows rtpengine's rules without it.
+    """
+
+    direction: tuple[str, ...] = ()
+
+
+@_request("block media")
+@frozen(kw_only=True)
+class BlockMediaRequest(MediaControlRequest):
+    """Asks for media to be dropped, all but DTMF events."""
+
+
+@_request("unblock media")
+@frozen(kw_only=True)
+class UnblockMediaRequest(MediaControlRequest):
+    """Asks for media to pass again."""
+
+
+@_request("silence media")
+@frozen(kw_only=True)
+class SilenceMediaRequest(MediaControlRequest):
+    """Asks for audio to be replaced by silence."""
+
+
+@_request("unsilence media")
+@frozen(kw_only=True)
+class UnsilenceMediaRequest(MediaControlRequest):
+    """Asks for audio to be heard again."""
+
+
+@_request("block DTMF")
+@frozen(kw_only=True)
+class BlockDtmfRequest(MediaControlRequest):
+    """Asks for DTMF events to be dropped or replaced.
+
+    Attributes:
+        dtmf_security: drop, silence, tone, random, zero, dtmf or off.
+        dtmf_security_trigger, dtmf_security_trigger_end: likewise, after digits that trigger it.
+        trigger, trigger_end: those digits.
+        dtmf_delay, delay_buffer: milliseconds.
+    """
+
+    dtmf_security: str | None = None
+    dtmf_security_trigger: str | None = None
+    dtmf_security_trigger_end: str | None = None
+    trigger: str | None = None
+    trigger_end: str | None = None
+    dtmf_delay: int | None = None
+    delay_buffer: int | None = None
+
+
+@_request("unblock DTMF")
+@frozen(kw_only=True)
+class UnblockDtmfRequest(MediaControlRequest):
+    """Asks for DTMF events to pass again."""
+
+
+@_request("start forwarding")
+@frozen(kw_only=True)
+class StartForwardingRequest(MediaControlRequest):
+    """Asks for audio to be sent to a recording daemon as well."""
+
+
+@_request("stop forwarding")
+@frozen(kw_only=True)
+class StopForwardingRequest(MediaControlRequest):
+    """Asks for an end of that."""
+
+
 @_request("start recording")
 @frozen(kw_only=True)
 class StartRecordingRequest(CallRequest):
