@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from karl_trio.errors import NotSupported
 from karl_trio.ng.flags import FLAGS, NAMES
-from karl_trio.ng.requests import SdpRequest
+from karl_trio.ng.requests import OfferRequest, SdpRequest
 from karl_trio.sdp.description import Description
 
 EFFECTIVE_FLAGS = frozenset(
@@ -32,8 +32,10 @@ EFFECTIVE_FLAGS = frozenset(
         "original-sendrecv",
         "port-latching",
         "record-call",
+        "reuse-codecs",
         "single-codec",
         "sip-source-address",
+        "static-codecs",
         "strict-source",
         "symmetric",
         "to-tag",
@@ -42,11 +44,8 @@ EFFECTIVE_FLAGS = frozenset(
 )
 """Flags that do what they say, in one command or another; every other known one gets a warning."""
 
-TRANSCODING = frozenset({"transcode", "mask"})
-"""Codec operations that cannot be left out: the call would be offered what the other side cannot speak."""
-
-EFFECTIVE_CODEC_OPERATIONS = frozenset({"strip", "offer", "except", "ignore"})
-"""Codec operations that do what they say; every other one that can be left out gets a warning."""
+USUAL_PACKET_TIME = "20"
+"""Milliseconds of audio in a packet where an SDP says nothing (RFC 3551, 4.2)."""
 
 ICE_OFF = frozenset({None, "remove", "default"})
 DTLS_OFF = frozenset({None, "off", "no", "disable"})
@@ -60,8 +59,8 @@ def check_capabilities(request: SdpRequest, description: Description) -> tuple[s
     """
     if request.ice not in ICE_OFF:
         raise NotSupported(f"ICE={request.ice}: ICE is not there yet")
-    for operation in TRANSCODING & request.codec.keys():
-        raise NotSupported(f"codec {operation}: transcoding is not there yet")
+    if isinstance(request, OfferRequest):
+        _refuse_fax_conversion(request, description)
     is_secure = request.transport_protocol is not None and "SAVP" in request.transport_protocol
     for section in description.media:
         if section.port == 0 or not section.is_rtp:
@@ -76,14 +75,34 @@ def check_capabilities(request: SdpRequest, description: Description) -> tuple[s
     return tuple(_warnings(request, description))
 
 
+def _refuse_fax_conversion(request: OfferRequest, description: Description) -> None:
+    for section in description.media:
+        is_fax = section.kind == "image" and section.protocol.lower() == "udptl"
+        if section.port and "decode" in request.t38 and is_fax:
+            raise NotSupported("T.38=decode: fax is passed through only")
+        if section.port and "force" in request.t38 and section.kind == "audio" and section.is_rtp:
+            raise NotSupported("T.38=force: fax is passed through only")
+
+
+def _packet_time_warnings(request: OfferRequest, description: Description) -> Iterator[str]:
+    offered = {
+        section.attributes.first("ptime") or USUAL_PACKET_TIME
+        for section in description.media
+        if section.port and section.kind == "audio" and section.is_rtp
+    }
+    for key, wish in (("ptime", request.ptime), ("ptime-reverse", request.ptime_reverse)):
+        if wish is not None and wish > 0 and offered - {str(wish)}:
+            yield f"{key} {wish}: written into the SDP, but packets pass on as they come"
+
+
 def _warnings(request: SdpRequest, description: Description) -> Iterator[str]:
     for flag in sorted(request.flags - EFFECTIVE_FLAGS):
         is_obsolete = FLAGS[NAMES[flag]].is_obsolete
         yield f"flag '{flag}' is obsolete" if is_obsolete else f"flag '{flag}' has no effect yet"
     for key in request.unused:
         yield f"key '{key}' has no effect in an {request.command}"
-    for operation in sorted(request.codec.keys() - EFFECTIVE_CODEC_OPERATIONS):
-        yield f"codec-{operation} has no effect yet"
+    if isinstance(request, OfferRequest):
+        yield from _packet_time_warnings(request, description)
     if request.record_call:
         yield "recording is not there yet"
     if request.ice != "remove" and any(section.has_ice for section in description.media if section.port):

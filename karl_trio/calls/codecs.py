@@ -1,4 +1,8 @@
-"""Which codecs of an offer or answer the listener is told of."""
+"""Which codecs of an offer or answer the listener is told of.
+
+There is no transcoder, so the listener is told of nothing that the speaker does not speak. What a request
+wants of one beyond that is refused by name; it never ends in a call that one side cannot hear.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,37 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from karl_trio.errors import CodecNegotiationFailed
+from karl_trio.errors import CodecNegotiationFailed, NotSupported
 from karl_trio.ng.requests import SdpRequest
 from karl_trio.sdp.description import MediaSection
-from karl_trio.sdp.selection import CodecWishes, Formats, OfferedCodecs, answered, carries_media, select
+from karl_trio.sdp.selection import (
+    CodecWishes,
+    Formats,
+    OfferedCodecs,
+    answered,
+    carries_media,
+    missing,
+    select,
+    settled,
+)
 
-Negotiated = tuple[int, MediaSection, Mapping[int, str]]
-"""A media whose codecs are at stake: its place from 0, and the names and clock rates of those known."""
+
+@frozen(kw_only=True)
+class Negotiated:
+    """A media whose codecs are at stake.
+
+    Attributes:
+        place: in the SDP, from 0.
+        names: encoding names and clock rates by payload type, of those that are known.
+        offered: for an answer what the speaker was offered, if that is known.
+        before: for an offer what the listener's codecs were until now, if there were any.
+    """
+
+    place: int
+    section: MediaSection
+    names: Mapping[int, str]
+    offered: OfferedCodecs | None = None
+    before: OfferedCodecs | None = None
 
 
 @frozen
@@ -21,18 +49,18 @@ class CodecChoice:
 
     Attributes:
         formats: by the place of the media, from 0; all go on of a media that is not there.
+        emptied: the places of the media that have no codec left and were allowed to: they are to be rejected.
     """
 
     formats: Mapping[int, Formats] = {}
+    emptied: frozenset[int] = frozenset()
     warnings: tuple[str, ...] = ()
 
 
 EVERYTHING = CodecChoice()
 
 
-def choose_codecs(
-    request: SdpRequest, media: Sequence[Negotiated], offered: Sequence[OfferedCodecs] | None
-) -> CodecChoice:
+def choose_codecs(request: SdpRequest, media: Sequence[Negotiated], *, is_answer: bool) -> CodecChoice:
     """Choose the formats that go on to the listener.
 
     rtpengine restores the codecs of a media that has lost them all. So do we, with a warning, as long as
@@ -40,38 +68,58 @@ def choose_codecs(
 
     Args:
         media: of the offer or answer, those that go through us as RTP.
-        offered: for an answer what the speaker was offered of each media, if that is known.
 
     Raises:
         CodecNegotiationFailed: nothing is left of an offer, or an answer has nothing in common with it.
+        NotSupported: a codec has to be made that was not offered.
     """
-    wishes = _wishes(request, is_answer=offered is not None)
+    wishes = _answer_wishes(request) if is_answer else _offer_wishes(request)
     chosen: dict[int, Formats] = {}
     emptied = []
-    for place, section, names in media:
-        told = offered[place] if offered is not None and place < len(offered) else None
-        if wishes is None and (told is None or _is_within(section.formats, names, told)):
-            continue
-        formats = _choose(section, names, wishes, told, by_name="allow-asymmetric-codecs" in request.flags)
-        if formats != section.formats:
-            chosen[place] = formats
-            if carries_media(section, section.formats) and not carries_media(section, formats):
-                emptied.append(place)
+    for each in media:
+        formats = _choose(each, wishes, request.flags)
+        if formats != each.section.formats:
+            chosen[each.place] = formats
+            if carries_media(each.section, each.section.formats) and not carries_media(each.section, formats):
+                emptied.append(each.place)
     if not chosen:
         return EVERYTHING
-    if not emptied or "allow-no-codec-media" in request.flags:
+    if "allow-no-codec-media" in request.flags:
+        return CodecChoice(chosen, frozenset(emptied))
+    if not emptied:
         return CodecChoice(chosen)
     if len(emptied) == len(media):
         raise CodecNegotiationFailed(f"no codec is left of {len(emptied)} media")
     for place in emptied:
         del chosen[place]
     return CodecChoice(
-        chosen, tuple(f"no codec was left of media {place + 1}: all were kept" for place in emptied)
+        chosen,
+        warnings=tuple(f"no codec was left of media {place + 1}: all were kept" for place in emptied),
     )
 
 
-def _wishes(request: SdpRequest, *, is_answer: bool) -> CodecWishes | None:
-    is_single = is_answer and "single-codec" in request.flags
+def _offer_wishes(request: SdpRequest) -> CodecWishes | None:
+    """Return what is to become of an offer.
+
+    To mask or to consume a codec differs from stripping it in what a transcoder would do with it. To accept
+    one, or to set its options, is about a transcoder only.
+    """
+    lists = request.codec
+    if not lists:
+        return None
+    hidden = (*lists.get("strip", ()), *lists.get("consume", ()), *lists.get("mask", ()))
+    return CodecWishes(
+        ignore=lists.get("ignore", ()),
+        strip=hidden,
+        keep=lists.get("except", ()),
+        offer=lists.get("offer", ()),
+        transcode=lists.get("transcode", ()),
+    )
+
+
+def _answer_wishes(request: SdpRequest) -> CodecWishes | None:
+    """Return what is to become of an answer, where transcoding is decided already."""
+    is_single = "single-codec" in request.flags
     lists = request.codec
     if not lists and not is_single:
         return None
@@ -84,23 +132,42 @@ def _wishes(request: SdpRequest, *, is_answer: bool) -> CodecWishes | None:
     )
 
 
-def _choose(
-    section: MediaSection,
-    names: Mapping[int, str],
-    wishes: CodecWishes | None,
-    offered: OfferedCodecs | None,
-    *,
-    by_name: bool,
-) -> Formats:
+def _choose(media: Negotiated, wishes: CodecWishes | None, flags: frozenset[str]) -> Formats:
+    section, offered = media.section, media.offered
     formats = section.formats
-    if offered is not None and not _is_within(formats, names, offered):
-        formats = answered(section, offered, by_name=by_name)
+    if offered is not None and not _is_within(media, offered):
+        formats = answered(section, offered, by_name="allow-asymmetric-codecs" in flags)
         if not carries_media(section, formats):
             # Under other payload types is better than not at all, and the phones may well understand.
             formats = answered(section, offered, by_name=True)
-    return formats if wishes is None else select(section, formats, wishes)
+    before = media.before if offered is None else offered
+    if before is not None:
+        if "static-codecs" in flags and offered is None:
+            formats = _static(section, before)
+        elif "reuse-codecs" in flags:
+            kept = tuple(payload_type for payload_type in settled(section, before) if payload_type in formats)
+            formats = kept + tuple(payload_type for payload_type in formats if payload_type not in kept)
+    if wishes is None:
+        return formats
+    formats = select(section, formats, wishes)
+    if section.kind == "audio":
+        for codec in missing(section, formats, wishes.transcode):
+            raise NotSupported(
+                f"transcode {codec}: no such codec to pass on, and transcoding is not there yet"
+            )
+    return formats
 
 
-def _is_within(formats: Formats, names: Mapping[int, str], offered: OfferedCodecs) -> bool:
+def _static(section: MediaSection, before: OfferedCodecs) -> Formats:
+    """Return what the listener's codecs were, as far as the speaker still has them."""
+    formats = settled(section, before)
+    if carries_media(section, section.formats) and not carries_media(section, formats):
+        raise NotSupported("static-codecs: none of them is offered now, and transcoding is not there yet")
+    return formats
+
+
+def _is_within(media: Negotiated, offered: OfferedCodecs) -> bool:
     """Whether an answer has only what was offered, in the very same words: so it is nearly always."""
-    return names.items() <= offered.names.items() and set(offered.formats).issuperset(formats)
+    return media.names.items() <= offered.names.items() and set(offered.formats).issuperset(
+        media.section.formats
+    )

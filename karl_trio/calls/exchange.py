@@ -89,10 +89,15 @@ class Exchange:
             listener_media = _media_at(listener, index)
             speaker_media.advertised = media_plan.advertised
             speaker_media.source_rules = self.plan.source_rules
+            listener_media.packet_time = media_plan.packet_time
+            if media_plan.speaker_packet_time is not None:
+                speaker_media.packet_time = media_plan.speaker_packet_time
             if media_plan.is_relayed:
                 self._face_listener(media_plan, ports, speaker, listener, listener_media)
                 self._face_speaker(ports, speaker_media, listener)
                 self._settle_mux(media_plan, speaker_media, listener_media)
+                if self.plan.role is Role.ANSWER:
+                    speaker_media.agreed = listener_media.agreed = self.plan.told_codecs(index)
                 for face in speaker_media.faces:
                     tell_face(face, speaker_media, self.now)
             else:

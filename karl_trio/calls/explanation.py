@@ -6,11 +6,12 @@ Each is judged by the very check that a real offer has to pass, so what is told 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from enum import Enum
 
 from attrs import frozen
 
-from karl_trio.errors import InvalidParameters, NotSupported
+from karl_trio.errors import CodecNegotiationFailed, InvalidParameters, NotSupported
 from karl_trio.ng.flags import BARE_TRANSPORTS, TRANSPORTS
 from karl_trio.ng.keys import KEYS, Kind, canonical
 from karl_trio.ng.meanings import Entry
@@ -18,6 +19,7 @@ from karl_trio.ng.requests import REQUESTS, OfferRequest, keys_of, structure
 from karl_trio.sdp import description as sdp
 
 from .capabilities import check_capabilities
+from .codecs import Negotiated, choose_codecs
 
 _SAMPLE = (
     "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8\r\n"
@@ -58,7 +60,12 @@ def judge(entry: Entry) -> Explanation:
     try:
         request = structure(body)
         assert isinstance(request, OfferRequest)
-        warnings = check_capabilities(request, sdp.parse(request.sdp))
+        description = sdp.parse(request.sdp)
+        warnings = check_capabilities(request, description)
+        audio = Negotiated(place=0, section=description.media[0], names={})
+        # An entry that strips all codecs may stand beside one that puts some back.
+        with suppress(CodecNegotiationFailed):
+            choose_codecs(request, [audio], is_answer=False)
     except InvalidParameters as error:
         return Explanation(entry, Verdict.INVALID, error.detail)
     except NotSupported as error:

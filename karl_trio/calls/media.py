@@ -23,6 +23,7 @@ from karl_trio.media.interfaces import Interface
 from karl_trio.media.latch import Latch, Learning
 from karl_trio.media.relay import Stream
 from karl_trio.sdp.attributes import Direction
+from karl_trio.sdp.selection import OfferedCodecs
 
 if TYPE_CHECKING:
     from .leg import Leg
@@ -140,6 +141,8 @@ class Media:
         handling: what else is to be done with it.
         is_muxed: RTCP to and from the leg shares the RTP port (RFC 5761).
         accepts_mux: what the leg is to be told when it offers to share; None for "as the peer does".
+        agreed: the codecs of the last answer from or to the leg.
+        packet_time: milliseconds of audio that the leg is told to put in a packet, where a request said so.
         faces: our ports toward the leg, oldest first.
     """
 
@@ -149,6 +152,8 @@ class Media:
     handling: Handling = Handling()
     is_muxed: bool = False
     accepts_mux: bool | None = None
+    agreed: OfferedCodecs | None = None
+    packet_time: int | None = None
     faces: list[Face] = field(factory=list)
 
     @property

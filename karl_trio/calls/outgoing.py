@@ -10,7 +10,7 @@ from attrs import frozen
 from karl_trio.endpoint import Endpoint
 from karl_trio.sdp.manipulation import SESSION, media_kind
 from karl_trio.sdp.rewrite import MediaChanges, SessionChanges, rewrite
-from karl_trio.sdp.selection import Formats, OfferedCodecs
+from karl_trio.sdp.selection import Formats
 
 from .exchange import OpenedPorts
 from .hidden import without
@@ -92,12 +92,7 @@ def write_sdp(plan: Plan, opened: Sequence[OpenedPorts], loop_mark: str) -> Outg
         name=name,
         version=version,
         body=text,
-        codecs=tuple(
-            [
-                OfferedCodecs(chosen.get(place, each.section.formats), each.advertised.codec_names)
-                for place, each in enumerate(plan.media)
-            ]
-        ),
+        codecs=tuple([plan.told_codecs(place) for place in range(len(plan.media))]),
         hidden=plan.hidden,
     )
     return OutgoingSdp(text, sent)
@@ -135,6 +130,7 @@ def _media_changes(
         mid=media.mid,
         on_hold=media.section.is_on_hold and "zero-address" not in request.replace,
         formats=formats,
+        ptime=media.packet_time,
         keep_direction="original-sendrecv" in request.flags,
         keep_security=media.advertised.is_secure,
         attributes=attributes,

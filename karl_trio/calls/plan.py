@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import Enum
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from karl_trio.config import Settings
 from karl_trio.endpoint import Endpoint, Family
@@ -20,14 +20,18 @@ from karl_trio.ng.requests import SdpRequest
 from karl_trio.sdp.addresses import ZERO_ADDRESSES, danger
 from karl_trio.sdp.description import Description, MediaSection
 from karl_trio.sdp.manipulation import AttributeChanges, is_media_kind, manipulations
+from karl_trio.sdp.selection import OfferedCodecs
 
-from .codecs import EVERYTHING, CodecChoice, choose_codecs
+from .codecs import EVERYTHING, CodecChoice, Negotiated, choose_codecs
 from .facing import Facing, choose_facing
 from .hidden import NOTHING_HIDDEN, HiddenMedia, hide, is_removed, reveal
 from .leg import Leg, SentSdp
 from .matching import Parties
 from .media import Advertised, Face, Media, SourceRules
 from .muxing import MuxPlan, answer_mux, offer_mux
+
+KEEPING_CODECS = frozenset({"static-codecs", "reuse-codecs"})
+"""Flags of an offer that look back at the codecs of before."""
 
 _NO_CHANGES: Mapping[str, AttributeChanges] = {}
 
@@ -53,6 +57,9 @@ class MediaPlan:
         mid: what the listener is told that the media is called; None for what the speaker calls it, ""
             for nothing.
         mux: whether RTCP shares the RTP port.
+        packet_time: milliseconds of audio that the listener is told to put in a packet; None for what the
+            speaker says.
+        speaker_packet_time: what the speaker is to be told in the answer; None for nothing new.
     """
 
     section: MediaSection
@@ -64,6 +71,8 @@ class MediaPlan:
     protocol: str
     mid: str | None
     mux: MuxPlan
+    packet_time: int | None
+    speaker_packet_time: int | None
 
     @property
     def needs_rtcp_port(self) -> bool:
@@ -95,6 +104,13 @@ class Plan:
     source_rules: SourceRules
     facing: Facing
 
+    def told_codecs(self, place: int) -> OfferedCodecs:
+        """Return what the listener is told of the codecs of a media, given by its place from 0."""
+        media = self.media[place]
+        return OfferedCodecs(
+            self.codecs.formats.get(place, media.section.formats), media.advertised.codec_names
+        )
+
 
 def make_plan(
     role: Role,
@@ -110,6 +126,7 @@ def make_plan(
         InvalidSdp: the media do not fit those of the exchange so far, or must not be sent to.
         InvalidParameters: no interface can serve it, or attributes or kinds of media make no sense.
         CodecNegotiationFailed: no codec is left.
+        NotSupported: it takes a transcoder.
     """
     speaker, listener = parties.speaker, parties.listener
     attribute_changes = manipulations(request.sdp_attr) if request.sdp_attr else _NO_CHANGES
@@ -141,13 +158,18 @@ def make_plan(
         )
         for index, section in enumerate(description.media)
     )
+    codecs = _choose_codecs(role, request, media, told, listener)
+    if codecs.emptied:
+        media = tuple(
+            _rejected(plan) if place in codecs.emptied else plan for place, plan in enumerate(media)
+        )
     return Plan(
         role=role,
         parties=parties,
         request=request,
         description=description,
         media=media,
-        codecs=_choose_codecs(role, request, media, told),
+        codecs=codecs,
         hidden=_hidden(role, request, description, listener),
         attribute_changes=attribute_changes,
         source_rules=_source_rules(request, settings),
@@ -165,20 +187,40 @@ def _informed(role: Role, parties: Parties) -> Leg | None:
 
 
 def _choose_codecs(
-    role: Role, request: SdpRequest, media: Sequence[MediaPlan], told: SentSdp | None
+    role: Role, request: SdpRequest, media: Sequence[MediaPlan], told: SentSdp | None, listener: Leg | None
 ) -> CodecChoice:
-    if role is Role.OFFER:
-        if not request.codec:
-            return EVERYTHING
-        offered = None
-    else:
-        offered = () if told is None else told.codecs
+    is_answer = role is Role.ANSWER
+    if not is_answer and not request.codec and request.flags.isdisjoint(KEEPING_CODECS):
+        return EVERYTHING
+    offered = told.codecs if is_answer and told is not None else ()
     negotiated = [
-        (place, plan.section, plan.advertised.codec_names)
+        Negotiated(
+            place=place,
+            section=plan.section,
+            names=plan.advertised.codec_names,
+            offered=offered[place] if place < len(offered) else None,
+            before=None if is_answer else _codecs_until_now(listener, place),
+        )
         for place, plan in enumerate(media)
         if plan.is_relayed and plan.advertised.is_rtp
     ]
-    return choose_codecs(request, negotiated, offered)
+    return choose_codecs(request, negotiated, is_answer=is_answer)
+
+
+def _codecs_until_now(listener: Leg | None, place: int) -> OfferedCodecs | None:
+    """Return what codecs a leg has been using: those of the last answer, or else what it was told."""
+    media = _media_of(listener, place)
+    if listener is None or media is None:
+        return None
+    told = () if listener.sent is None else listener.sent.codecs
+    return media.agreed or (told[place] if place < len(told) else None)
+
+
+def _rejected(plan: MediaPlan) -> MediaPlan:
+    """Return the plan for a media that is shown as rejected after all."""
+    return evolve(
+        plan, is_relayed=False, listener_face=None, opens_listener_face=False, opens_speaker_face=False
+    )
 
 
 def _hidden(
@@ -316,6 +358,9 @@ def _plan_media(
         opens_speaker_face=is_relayed and not has_speaker_face,
         protocol=_protocol(role, request, section, listener_media),
         mid=_mid(role, request, section, listener_media, index),
+        packet_time=_packet_time(role, section, request.ptime)
+        or (None if listener_media is None else listener_media.packet_time),
+        speaker_packet_time=_packet_time(role, section, request.ptime_reverse),
         mux=mux,
     )
 
@@ -346,6 +391,12 @@ def _mid(
     if "generate-mid" in request.flags and section.mid is None:
         return str(index + 1)
     return None
+
+
+def _packet_time(role: Role, section: MediaSection, wish: int | None) -> int | None:
+    """Return what an offer wants of packets of audio, in milliseconds; an answer is too late for that."""
+    is_meant = role is Role.OFFER and section.kind == "audio" and section.is_rtp
+    return wish if is_meant and wish is not None and wish > 0 else None
 
 
 def _protocol(role: Role, request: SdpRequest, section: MediaSection, listener_media: Media | None) -> str:

@@ -104,8 +104,8 @@ KEYS: dict[str, Key] = {
     "codec": Key("Codecs to strip, offer, mask, transcode and so on.", Kind.CODEC),
     "ptime": Key("Milliseconds of audio in a packet towards the receiver of the offer."),
     "ptime-reverse": Key("The same towards the sender of the offer.", also=("reverse-ptime",)),
-    "t.38": Key("How fax is converted between T.38 and audio.", Kind.WORDS, also=("t38",)),
-    "t.38-version": Key("The T.38 version to offer.", also=("t38-version",)),
+    "t38": Key("How fax is converted between T.38 and audio.", Kind.WORDS, also=("t.38",)),
+    "t38-version": Key("The T.38 version to offer.", also=("t.38-version",)),
     # Addresses
     "direction": Key("The interfaces towards the sender and the receiver of this SDP.", Kind.LIST),
     "from-interface": Key("The interface towards the sender of this SDP."),

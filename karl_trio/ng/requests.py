@@ -134,6 +134,7 @@ class SdpRequest(CallRequest):
         delete_delay: seconds between a delete and the end of the call.
         codec: codecs by operation (strip, offer, except, ...), in order and as sent.
         ptime, ptime_reverse: milliseconds of audio in a packet.
+        t38: how fax is converted, as canonical words.
         endpoint_learning: off, immediate, delayed or heuristic.
         sdp_attr: sections of the SDP, each with lists of attributes by command.
         sdp_media_remove: kinds of media that the other side is not told of.
@@ -167,6 +168,7 @@ class SdpRequest(CallRequest):
     codec: Mapping[str, tuple[str, ...]] = field(factory=dict)
     ptime: int | None = None
     ptime_reverse: int | None = None
+    t38: frozenset[str] = frozenset()
     endpoint_learning: str | None = None
     metadata: str | None = None
     sdp_attr: Mapping[str, Any] = field(factory=dict)

@@ -110,7 +110,7 @@ WORDS: dict[str, dict[str, Flag]] = {
         "strict": Flag("Leaves out media that cannot share the port."),
         "reject": Flag("Refuses several media on one port."),
     },
-    "t.38": {
+    "t38": {
         "decode": Flag("Converts T.38 into audio."),
         "force": Flag("Converts audio into T.38."),
         "stop": Flag("Stops converting."),
@@ -228,8 +228,8 @@ FAMILIES: dict[str, Family] = {
     "replace": Family("replace"),
     "rtcp-mux": Family("rtcp-mux"),
     "bundle": Family("bundle"),
-    "t38": Family("t.38"),
-    "t.38": Family("t.38"),
+    "t38": Family("t38"),
+    "t.38": Family("t38"),
     "endpoint-learning": Family("endpoint-learning"),
     "from-tags": Family("from-tags"),
     **{f"sdp-attr-{command}": Family("sdp-attr", command) for command in ("add", "remove", "substitute")},

@@ -41,6 +41,7 @@ class MediaChanges:
         mid: another a=mid than the sender's; empty for none, as in the answer to an offer without.
         on_hold: write a zero address in c=.
         formats: the formats that are left, in their new order; None for all.
+        ptime: milliseconds of audio in a packet, None for what the sender wants.
         untouched: do not proxy this one: the sender's own address, port and attributes go out.
         keep_direction: copy the direction attributes as they were, also when there are none.
         keep_security: copy keys and fingerprints, for SRTP that passes through us unopened.
@@ -56,6 +57,7 @@ class MediaChanges:
     mid: str | None = None
     on_hold: bool = False
     formats: tuple[str, ...] | None = None
+    ptime: int | None = None
     untouched: bool = False
     keep_direction: bool = False
     keep_security: bool = False

@@ -241,11 +241,13 @@ def _security(section: MediaSection, changes: MediaChanges, lines: Lines) -> Non
         lines.extend(f"a={name}:{value}" for value in values)
 
 
-def _packet_times(section: MediaSection, _changes: MediaChanges, lines: Lines) -> None:
-    for name in ("ptime", "maxptime"):
-        value = section.attributes.first(name)
-        if value is not None:
-            lines.append(f"a={name}:{value}")
+def _packet_times(section: MediaSection, changes: MediaChanges, lines: Lines) -> None:
+    ptime = section.attributes.first("ptime") if changes.ptime is None else changes.ptime
+    if ptime is not None:
+        lines.append(f"a=ptime:{ptime}")
+    maxptime = section.attributes.first("maxptime")
+    if maxptime is not None:
+        lines.append(f"a=maxptime:{maxptime}")
 
 
 def _passed_attributes(section: MediaSection, changes: MediaChanges, lines: Lines) -> None:

@@ -2,14 +2,15 @@
 
 Formats are only ever left out or put into another order: their payload types, and what the sender says of
 each, stay. `select` carries out what a request wants, `answered` finds out what of an answer had been
-offered. What has lost its purpose goes as well: retransmissions of a format that is gone, and in
-`select` telephone events and comfort noise at a clock rate that no codec is left for.
+offered, `settled` what of a re-offer is as it was. What has lost its purpose goes as well: retransmissions
+of a format that is gone, and in `select` telephone events and comfort noise at a clock rate that no codec is
+left for.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from attrs import frozen
@@ -42,6 +43,7 @@ class CodecWishes:
         strip: left out; the words of `EVERY_CODEC` mean all but those in `keep`.
         keep: what is spared then.
         offer: put back in this order where it was stripped.
+        transcode: to be there in any case; put back where ``all`` stripped it, and not its name or ``full``.
         is_single: only the first of the codecs that are left.
     """
 
@@ -49,6 +51,7 @@ class CodecWishes:
     strip: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     offer: tuple[str, ...] = ()
+    transcode: tuple[str, ...] = ()
     is_single: bool = False
 
 
@@ -80,16 +83,27 @@ def select(section: MediaSection, formats: Formats, wishes: CodecWishes) -> Form
     if not EVERY_CODEC.isdisjoint(_lower(wishes.strip)):
         kept = _lower(wishes.keep)
         left = [payload_type for payload_type in left if not names[payload_type].isdisjoint(kept)]
-    for wish in dict.fromkeys(wish.lower() for wish in wishes.offer):
-        meant = [payload_type for payload_type in present if wish in names[payload_type]]
-        if set(left).isdisjoint(meant):
-            for payload_type in meant:
-                left.insert(_place(payload_type, left, codecs), payload_type)
+    _put_back(left, present, wishes.offer, names, codecs)
+    if "all" in _lower(wishes.strip):
+        _put_back(left, _without(present, names, wishes.strip), wishes.transcode, names, codecs)
     if wishes.is_single:
         left = _first(left, codecs)
     gone = set(formats).difference(left)
     stranded = _clock_rates(gone, codecs) - _clock_rates(left, codecs)
     return _without_orphans(left, gone, stranded, codecs)
+
+
+def missing(section: MediaSection, formats: Formats, wanted: Iterable[str]) -> tuple[str, ...]:
+    """Return those of some codecs that are not among some formats of a section."""
+    codecs = _codecs(section)
+    present = frozenset().union(*(_names(payload_type, codecs.get(payload_type)) for payload_type in formats))
+    return tuple(wish for wish in wanted if _wish(wish) not in present)
+
+
+def settled(section: MediaSection, before: OfferedCodecs) -> Formats:
+    """Return the formats of an offer that mean what they meant before, in the order that they had then."""
+    same = answered(section, before)
+    return tuple(payload_type for payload_type in before.formats if payload_type in same)
 
 
 def answered(section: MediaSection, offered: OfferedCodecs, *, by_name: bool = False) -> Formats:
@@ -142,8 +156,13 @@ def _names(payload_type: str, codec: Codec | None) -> frozenset[str]:
     return frozenset({payload_type, codec.name.lower(), codec.encoding.lower(), full.lower()})
 
 
+def _wish(wish: str) -> str:
+    """Return what a wish names, without the bitrate, packet time and parameters that may stand behind it."""
+    return "/".join(wish.lower().split("/")[:3]).rstrip("/")
+
+
 def _lower(wishes: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(wish.lower() for wish in wishes)
+    return frozenset(_wish(wish) for wish in wishes)
 
 
 def _without(
@@ -151,6 +170,21 @@ def _without(
 ) -> list[str]:
     unwanted = _lower(wishes)
     return [payload_type for payload_type in formats if names[payload_type].isdisjoint(unwanted)]
+
+
+def _put_back(
+    left: list[str],
+    present: list[str],
+    wishes: tuple[str, ...],
+    names: Mapping[str, frozenset[str]],
+    codecs: Mapping[str, Codec],
+) -> None:
+    """Put wished codecs that are not left, of those that were present, back in the order of the wishes."""
+    for wish in dict.fromkeys(_wish(wish) for wish in wishes):
+        meant = [payload_type for payload_type in present if wish in names[payload_type]]
+        if set(left).isdisjoint(meant):
+            for payload_type in meant:
+                left.insert(_place(payload_type, left, codecs), payload_type)
 
 
 def _place(payload_type: str, formats: list[str], codecs: Mapping[str, Codec]) -> int:

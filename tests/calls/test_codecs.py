@@ -2,7 +2,7 @@
 
 import pytest
 
-from karl_trio.errors import CodecNegotiationFailed, InvalidParameters, NotSupported
+from karl_trio.errors import CodecNegotiationFailed, InvalidParameters
 
 from .proxy import ports, sdp
 
@@ -163,12 +163,23 @@ async def test_media_that_lost_every_codec_keeps_them_beside_one_that_did_not(pr
         proxy.answer(body(5000, "8", "9"))
 
 
-async def test_media_without_codecs_may_be_allowed(proxy):
-    offered = proxy.offer(body(4000, "0 8 101"), flags=["codec-strip-all", "allow-no-codec-media"])
-    # An m= line needs some format.
-    assert (formats(offered), offered.media[0].attributes.every("rtpmap")) == (["0"], ())
-    assert offered.media[0].port
+async def test_media_without_codecs_is_rejected_where_that_is_allowed(proxy, interfaces):
+    wishes = ["codec-strip-all", "codec-offer-PCMU", "allow-no-codec-media"]
+    offered = proxy.offer(body(4000, "0 8 101", "98 99"), flags=wishes)
+    assert formats(offered) == ["0", "98 99"]
+    assert [bool(port) for port in ports(offered)] == [True, False]
+    assert interfaces.pools[0].in_use == 4
     assert proxy.warnings == ()
+    answered = proxy.answer(body(5000, "0", "98").replace("m=video 5010", "m=video 0"))
+    assert [bool(port) for port in ports(answered)] == [True, False]
+
+
+async def test_all_media_may_lose_their_codecs_and_come_back_later(proxy, interfaces):
+    wishes = ["codec-strip-all", "allow-no-codec-media"]
+    assert ports(proxy.offer(body(4000, "0 8 101"), flags=wishes)) == [0]
+    assert ports(proxy.answer(body(0, "0"))) == [0]
+    assert interfaces.pools[0].in_use == 0
+    assert ports(proxy.offer(body(4000, "0 8 101"), to_tag="bob")) != [0]
 
 
 async def test_rejected_media_and_media_that_is_no_rtp_have_no_codecs_to_lose(proxy):
@@ -184,17 +195,6 @@ async def test_rejected_media_and_media_that_is_no_rtp_have_no_codecs_to_lose(pr
 async def test_telephone_events_that_were_alone_from_the_start_may_be_so(proxy):
     assert formats(proxy.offer(body(4000, "101"))) == ["101"]
     assert formats(proxy.answer(body(5000, "101"))) == ["101"]
-
-
-async def test_what_needs_transcoding_is_refused_and_what_goes_without_is_said(proxy, calls):
-    for operation in ("transcode", "mask"):
-        with pytest.raises(NotSupported):
-            proxy.offer(body(4000, "0 8"), codec={operation: ["PCMA"], "strip": ["PCMU"]})
-    assert len(calls) == 0
-    proxy.offer(
-        body(4000, "0 8"), codec={"set": ["opus/48000/2/32000"], "accept": ["PCMA"], "strip": ["PCMU"]}
-    )
-    assert proxy.warnings == ("codec-accept has no effect yet", "codec-set has no effect yet")
 
 
 async def test_attributes_are_changed_in_offer_and_answer(proxy):

@@ -23,7 +23,7 @@ def verdict(text):
 
 
 @pytest.mark.parametrize(
-    "flag", [*FLAGS, "codec-strip-PCMA", "codec-mask-PCMA", "transcode-G729", "ICE=remove"]
+    "flag", [*FLAGS, "codec-strip-PCMA", "codec-mask-PCMA", "transcode-G729", "transcode-PCMA", "ICE=remove"]
 )
 async def test_the_verdict_is_that_of_a_real_offer(proxy, flag):
     judged = judge(*entries(flag))
@@ -51,6 +51,8 @@ async def test_the_verdict_is_that_of_a_real_offer(proxy, flag):
         ("repeat-times=3", Verdict.NO_EFFECT),
         ("reorder-codecs", Verdict.OBSOLETE),
         ("transcode-opus", Verdict.REFUSED),
+        ("transcode-PCMA", Verdict.WORKS),
+        ("codec-strip-all", Verdict.WORKS),
         ("media-timeout=N", Verdict.INVALID),
         ("trust-adress", Verdict.UNKNOWN),
         ("rtcp-mux-ofer", Verdict.UNKNOWN),

@@ -87,7 +87,7 @@ def test_a_flag_as_a_key_can_be_switched_off(no):
         ("replace-SDP_version", {"replace": ["sdp-version"]}),
         ("rtcp-mux-offer", {"rtcp-mux": ["offer"]}),
         ("OSRTP-accept-RFC", {"osrtp": ["accept-rfc"]}),
-        ("T38-no-V.17", {"t.38": ["no-v.17"]}),
+        ("T38-no-V.17", {"t38": ["no-v.17"]}),
         ("endpoint-learning-immediate", {"endpoint-learning": "immediate"}),
         ("codec-strip-PCMA", {"codec": {"strip": ["PCMA"]}}),
         ("codec-strip=PCMA", {"codec": {"strip": ["PCMA"]}}),
