@@ -1,0 +1,179 @@
+"""The layouts that the program and the process share, and the sums that are done beforehand."""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from karl_trio.endpoint import Endpoint
+
+_KEY = struct.Struct("!16s16sHH")
+_FLOW = struct.Struct("=2Q36s4s6I4B")
+_COUNTER = struct.Struct("=6Q6I2HI")
+
+COUNTER_SIZE = _COUNTER.size
+
+WINDOW = 64
+"""Sequence numbers whose arrival the program remembers."""
+
+JITTER_UNIT = 16
+"""The program counts jitter in such parts of a tick (RFC 3550, A.8)."""
+
+_IPV4_MAPPED = b"\0" * 10 + b"\xff\xff"
+
+
+@frozen
+class FlowKey:
+    """What the program knows a flow by.
+
+    Attributes:
+        source: whom the packets come from.
+        local: our port that they come to.
+    """
+
+    source: Endpoint
+    local: Endpoint
+
+    def pack(self) -> bytes:
+        return _addresses(self.source, self.local)
+
+
+@frozen(kw_only=True)
+class Flow:
+    """What becomes of the packets of a flow.
+
+    Attributes:
+        source, destination: theirs as they leave, of one address family.
+        payload_types: those passed on; others go up to the socket.
+        ssrc: likewise.
+        interface: the index of the one they leave by.
+        counter: where they are counted.
+        clock_rate: RTP ticks a second, for jitter.
+        max_length: octets of the longest IP packet that may leave.
+        tos: TOS or traffic class octet.
+        ttl: TTL or hop limit.
+        stays: the destination is on this host.
+    """
+
+    source: Endpoint
+    destination: Endpoint
+    payload_types: frozenset[int]
+    ssrc: int
+    interface: int
+    counter: int
+    clock_rate: int
+    max_length: int
+    tos: int
+    ttl: int
+    stays: bool
+
+    def pack(self, key: FlowKey) -> bytes:
+        """Return it as the program reads it, for the packets of a key."""
+        before, after = key.pack(), _addresses(self.source, self.destination)
+        return _FLOW.pack(
+            _bits(number for number in self.payload_types if number < 64),
+            _bits(number - 64 for number in self.payload_types if number >= 64),
+            after,
+            self.ssrc.to_bytes(4),
+            self.interface,
+            self.counter,
+            self.clock_rate,
+            self.max_length,
+            change(before[:32], after[:32]),
+            change(before[32:], after[32:]),
+            6 if self.source.family == "IP6" else 4,
+            self.tos,
+            self.ttl,
+            self.stays,
+        )
+
+
+@frozen
+class Counter:
+    """What the program has counted of one flow, in the order of `struct counter`.
+
+    Attributes:
+        packets, octets: passed on; octets as UDP payload.
+        errors: dropped, because there was no memory to rewrite them.
+        last: when the newest packet came, in ns on the kernel's monotonic clock.
+        seen: of the highest sequence number and those before it, which have come: bit n is number minus n.
+        stamped: when the newest timestamp came, in ns.
+        advanced: by how much the highest number is above the first.
+        lost: numbers passed over that have not come late, those before the first not counted.
+        reordered, duplicates: that came late, or again.
+        jitter: in `JITTER_UNIT`ths of a tick.
+        timestamp: the newest.
+        first, highest: sequence numbers.
+        payload_type: of the newest packet.
+    """
+
+    packets: int
+    octets: int
+    errors: int
+    last: int
+    seen: int
+    stamped: int
+    advanced: int
+    lost: int
+    reordered: int
+    duplicates: int
+    jitter: int
+    timestamp: int
+    first: int
+    highest: int
+    payload_type: int
+
+    @classmethod
+    def read(cls, memory: bytes | memoryview, offset: int) -> Counter:
+        return cls(*_COUNTER.unpack_from(memory, offset))
+
+    @staticmethod
+    def packets_at(memory: bytes | memoryview, offset: int) -> int:
+        """Return how many packets there were, without reading the rest."""
+        return int.from_bytes(memory[offset : offset + 8], "little")
+
+    @staticmethod
+    def begin(memory: memoryview, offset: int, jitter_ticks: float) -> None:
+        """Let counting start from nothing, but for the jitter that was measured before."""
+        jitter = min(round(jitter_ticks * JITTER_UNIT), 0xFFFFFFFF)
+        _COUNTER.pack_into(memory, offset, *[0] * 10, jitter, *[0] * 4)
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """By how much the numbers that may still come late are below the highest."""
+        known = min(WINDOW - 1, self.advanced)
+        return tuple(behind for behind in range(1, known + 1) if not self.seen >> behind & 1)
+
+
+def change(before: bytes, after: bytes) -> int:
+    """Return by how much a sum over these octets changes, in one's complement (RFC 1624, 3).
+
+    Words of the machine's order, for so the kernel sums up: the checksum does not mind (RFC 1071, 2.B).
+    """
+    return _folded(_sum(after) + _sum(bytes(octet ^ 0xFF for octet in before)))
+
+
+def _sum(octets: bytes) -> int:
+    return sum(word for (word,) in struct.iter_unpack("=I", octets))
+
+
+def _folded(total: int) -> int:
+    while total >> 32:
+        total = (total & 0xFFFFFFFF) + (total >> 32)
+    return total
+
+
+def _addresses(source: Endpoint, destination: Endpoint) -> bytes:
+    return _KEY.pack(_packed(source), _packed(destination), source.port, destination.port)
+
+
+def _packed(endpoint: Endpoint) -> bytes:
+    packed = ipaddress.ip_address(endpoint.address).packed
+    return packed if len(packed) == 16 else _IPV4_MAPPED + packed
+
+
+def _bits(numbers: Iterable[int]) -> int:
+    return sum(1 << number for number in set(numbers))
