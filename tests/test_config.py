@@ -392,12 +392,21 @@ def test_which_settings_need_a_restart():
         "tos": 1,
         "control_tos": 1,
     }
-    others |= {"control_allow": ("10.0.0.0/8",)}
+    others |= {"control_allow": ("10.0.0.0/8",), "listen_tcp_ng": ("1",)}
     others |= {"log_level": "debug", "log_format": "json", "recording_dir": "x", "listen_http": ("1",)}
     changes = differences(Settings(), Settings(**others))
     assert {it.name for it in changes} == set(descriptions())
     assert {it.name for it in changes if it.needs_restart} == {
-        *("listen_ng", "interface", "port_min", "port_max", "port_rest", "log_format", "listen_http")
+        *(
+            "listen_tcp_ng",
+            "listen_ng",
+            "interface",
+            "port_min",
+            "port_max",
+            "port_rest",
+            "log_format",
+            "listen_http",
+        )
     }
 
 

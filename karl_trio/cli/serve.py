@@ -95,7 +95,7 @@ def serve(
     # Not before: `--check` and a wrong option need no server.
     from karl_trio import logs
     from karl_trio.server import app
-    from karl_trio.server.udp import ListenError
+    from karl_trio.server.sockets import ListenError
 
     logs.configure(in_force.log_level, in_force.log_format)
     try:

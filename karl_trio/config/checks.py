@@ -16,6 +16,8 @@ HIGHEST_PORT = 65535
 HIGHEST_TOS = 255
 """One octet, in IPv4's TOS and in IPv6's traffic class alike."""
 
+_LISTENERS = ("listen_ng", "listen_tcp_ng", "listen_http")
+
 _DURATIONS = ("port_rest", "timeout", "silent_timeout", "offer_timeout", "final_timeout", "delete_delay")
 
 
@@ -34,10 +36,10 @@ class Fault:
 
 def check(settings: Settings) -> Iterator[Fault]:
     """Tell everything that is out of range or contradicts itself."""
-    yield from _check_listen("listen_ng", settings.listen_ng)
-    if not settings.listen_ng:
+    for name in _LISTENERS:
+        yield from _check_listen(name, getattr(settings, name))
+    if not any(getattr(settings, name) for name in _LISTENERS):
         yield Fault(("listen_ng",), "expected at least one address, or nothing could control the calls")
-    yield from _check_listen("listen_http", settings.listen_http)
     yield from _check_networks("control_allow", settings.control_allow)
     yield from _check_interfaces(settings)
     yield from _check_ports(settings)

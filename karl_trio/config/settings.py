@@ -39,6 +39,10 @@ class Settings:
             restart=True,
         ),
     )
+    listen_tcp_ng: tuple[str, ...] = field(
+        default=(),
+        metadata=_about("Where NG requests are taken over TCP, written as for listen-ng.", restart=True),
+    )
     control_allow: tuple[str, ...] = field(
         default=("127.0.0.0/8", "::1"),
         metadata=_about(

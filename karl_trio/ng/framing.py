@@ -33,7 +33,8 @@ class Message:
     """One request or reply.
 
     Attributes:
-        cookie: what ties a reply to its request, and a repeated request to the first.
+        cookie: what ties a reply to its request, and a repeated request to the first; empty where the
+            transport itself does the one, and nobody does the other.
         body: keys as they were spelled.
     """
 
@@ -50,7 +51,7 @@ class BadBody(Malformed):
     """A message with a cookie whose dictionary cannot be decoded; offsets count from the cookie.
 
     Attributes:
-        cookie: with which to answer.
+        cookie: with which to answer; empty if there was to be none.
         format: how to write the answer.
     """
 
@@ -80,7 +81,19 @@ def parse(datagram: bytes) -> Message:
         BadBody: the rest is no dictionary.
     """
     cookie = cookie_of(datagram)
-    start = len(cookie) + 1
+    return _parse_body(datagram, len(cookie) + 1, cookie)
+
+
+def parse_plain(octets: bytes) -> Message:
+    """Take a message apart that has no cookie.
+
+    Raises:
+        BadBody: it is no dictionary.
+    """
+    return _parse_body(octets, 0, b"")
+
+
+def _parse_body(datagram: bytes, start: int, cookie: bytes) -> Message:
     form = _FORMATS.get(datagram[start : start + 1])
     if form is None:
         raise BadBody("no dictionary", start, cookie, Format.BENCODE)
@@ -99,8 +112,9 @@ def parse(datagram: bytes) -> Message:
 
 
 def frame(cookie: bytes, body: Mapping[str, object], format: Format = Format.BENCODE) -> bytes:  # noqa: A002
-    """Put a message together."""
-    return cookie + b" " + encode(body, format)
+    """Put a message together, without a cookie if that is empty."""
+    encoded = encode(body, format)
+    return cookie + b" " + encoded if cookie else encoded
 
 
 def encode(body: Mapping[str, object], format: Format) -> bytes:  # noqa: A002

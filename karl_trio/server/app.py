@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Awaitable, Callable
 from random import Random
 
 import trio
@@ -20,7 +18,6 @@ from karl_trio.config import (
     InterfaceSettings,
     Settings,
     parse_interfaces,
-    parse_listen,
     primary_address,
     without_effect,
 )
@@ -34,10 +31,10 @@ from .access import Access
 from .counters import ControlCounters
 from .daemon import Daemon
 from .dispatch import Dispatcher
+from .listeners import Listeners, listening, warn_of_unreachable
 from .notify import Notifier
 from .process import collect_when_quiet, log_capacity, raise_open_file_limit, settle_memory
 from .signals import Reload, obey_signals
-from .udp import UdpListener
 
 log = logging.getLogger(__name__)
 
@@ -50,12 +47,17 @@ class Served:
     """A server that is up.
 
     Attributes:
-        ng_addresses: where it takes NG requests, with the ports that the kernel chose.
+        listeners: where it takes requests, with the ports that the kernel chose.
         daemon: what its handlers work on.
     """
 
-    ng_addresses: tuple[Endpoint, ...]
+    listeners: Listeners
     daemon: Daemon
+
+    @property
+    def ng_addresses(self) -> tuple[Endpoint, ...]:
+        """Where it takes NG requests over UDP."""
+        return tuple(listener.endpoint for listener in self.listeners.ng)
 
     @property
     def calls(self) -> CallTable:
@@ -83,7 +85,7 @@ async def serve(
     counters = ControlCounters()
     # Outside the nursery, which would wrap a failure of this in a group.
     access = Access.of(settings, counters)
-    with _listening(settings, access) as listeners:
+    with listening(settings, access, open_files) as listeners:
         calls = CallTable(settings=settings, interfaces=_interfaces(settings), poller=Poller())
         daemon = Daemon(calls, counters, started=trio.current_time())
         daemon.followers += [_follow_log_level, access.follow, *(listener.follow for listener in listeners)]
@@ -97,8 +99,8 @@ async def serve(
             nursery.start_soon(notifier.watchdog)
             for listener in listeners:
                 nursery.start_soon(listener.serve, dispatcher)
-                log.info("NG requests are taken at %s", listener.endpoint)
-            _warn_of_unreachable(listeners, access)
+            log.info("NG requests are taken %s", listeners)
+            warn_of_unreachable(listeners, access)
             log_capacity(open_files, calls.interfaces)
             for option in without_effect(settings):
                 log.warning("%s is set, but has no effect in this version", option)
@@ -106,34 +108,9 @@ async def serve(
                 settle_memory()
                 nursery.start_soon(collect_when_quiet, calls)
                 await nursery.start(obey_signals, daemon, notifier, reload, nursery.cancel_scope)
-            notifier.ready(f"NG at {', '.join(str(listener.endpoint) for listener in listeners)}")
-            task_status.started(Served(tuple(listener.endpoint for listener in listeners), daemon))
+            notifier.ready(f"NG {listeners}")
+            task_status.started(Served(listeners, daemon))
     log.info("stopped")
-
-
-@contextmanager
-def _listening(settings: Settings, access: Access) -> Iterator[list[UdpListener]]:
-    """Open all listeners, or none; they are closed in the end whether they were served or not."""
-    with ExitStack() as opened:
-        listeners = []
-        for text in settings.listen_ng:
-            endpoint = parse_listen(text, lowest_port=0)
-            listener = UdpListener.open(endpoint, access, tos=settings.control_tos)
-            listeners.append(opened.enter_context(closing(listener)))
-        yield listeners
-
-
-def _warn_of_unreachable(listeners: list[UdpListener], access: Access) -> None:
-    """Say so if nobody is obeyed at an address that others are meant to reach."""
-    if not access.is_local:
-        return
-    for listener in listeners:
-        if not ipaddress.ip_address(listener.endpoint.address).is_loopback:
-            log.warning(
-                "requests to %s are answered for this host alone; for your SIP proxies on other hosts, "
-                "set control-allow to their addresses, beside 127.0.0.1",
-                listener.endpoint,
-            )
 
 
 def _interfaces(settings: Settings) -> Interfaces:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from attrs import define, field
+
+from .hangup import Reason
 
 MAX_PROXIES = 256
 """Client addresses that are counted one by one: far more than any site has SIP proxies, few enough that
@@ -41,6 +44,9 @@ class ControlCounters:
         unsent: replies that the kernel did not take.
         not_allowed: datagrams and connections from clients that are not in `control-allow`.
         from_media: datagrams that came from a media port of ours, and were not obeyed.
+        connections: how many there are now.
+        unaccepted: times that a connection could not be accepted, for want of files or memory.
+        hangups: connections that we closed, by reason.
     """
 
     without_cookie: int = 0
@@ -51,6 +57,9 @@ class ControlCounters:
     unsent: int = 0
     not_allowed: int = 0
     from_media: int = 0
+    connections: int = 0
+    unaccepted: int = 0
+    hangups: Counter[Reason] = field(factory=Counter)
     _proxies: dict[str, dict[str, CommandTally]] = field(factory=dict, init=False, repr=False)
 
     def tally(self, proxy: str, command: str) -> CommandTally:
@@ -94,4 +103,7 @@ class ControlCounters:
             "unsentreplies": self.unsent,
             "notallowed": self.not_allowed,
             "frommedia": self.from_media,
+            "connections": self.connections,
+            "unaccepted": self.unaccepted,
+            "hangups": {reason.value: self.hangups[reason] for reason in Reason},
         }

@@ -8,7 +8,8 @@ is logged once with its traceback. Nothing that the network sends makes `receive
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
@@ -18,7 +19,7 @@ from attrs import define, field
 from karl_trio.endpoint import Endpoint
 from karl_trio.errors import CapacityError, NgError, Overloaded, ParseError, UnrecognizedCommand
 from karl_trio.logs import current_call_id
-from karl_trio.ng.framing import BadBody, Message, NoCookie, cookie_of, frame, parse
+from karl_trio.ng.framing import BadBody, Message, NoCookie, cookie_of, frame, parse, parse_plain
 from karl_trio.ng.replies import shed
 from karl_trio.ng.requests import Request, structure
 
@@ -65,6 +66,7 @@ class Dispatcher:
     _counters: ControlCounters = field(init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
     _in_flight: int = field(default=0, init=False)
+    _turn: trio.Lock = field(factory=trio.Lock, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._counters = self.daemon.counters
@@ -78,26 +80,56 @@ class Dispatcher:
     def receive(
         self, datagram: bytes, source: Endpoint, reply: Replier, *, size_limit: int | None = None
     ) -> None:
-        """Deal with one request; never raises and never waits.
+        """Deal with the request in one datagram; never raises and never waits.
 
         Args:
             source: who sent it, for the statistics and the log.
             reply: sends the framed reply, at once or later.
-            size_limit: octets above which a reply sheds what is dispensable; None for a transport that
-                carries any size.
+            size_limit: octets above which a reply sheds what is dispensable; None for no limit.
         """
+        with self._barrier(source):
+            if self.daemon.calls.interfaces.has_open_port(source):
+                # Somebody in a call named this port as his in SDP: what he says there must not be obeyed.
+                self._counters.from_media += 1
+            else:
+                self._receive(datagram, source, reply, size_limit)
+
+    async def take(
+        self, message: bytes, source: Endpoint, reply: Replier, *, has_cookie: bool = True
+    ) -> None:
+        """Deal with one request out of a stream as soon as it is its turn.
+
+        Many clients may have one at the same moment, and other tasks get a turn after each of them.
+
+        Args:
+            reply: sends the reply, which is framed like the request and may have any size.
+            has_cookie: False for one that consists of its dictionary alone. Nothing tells a copy of such a
+                request from another one, so it is carried out each time.
+        """
+        async with self._turn:
+            with self._barrier(source):
+                if has_cookie:
+                    self._receive(message, source, reply, None)
+                else:
+                    self._read(parse_plain, message, source, reply, None)
+
+    def refuse(self, error: BadBody, source: Endpoint, reply: Replier) -> None:
+        """Say under its cookie that a request could not be decoded."""
+        # Not kept for copies: it costs nothing to say again, and garbage shall not push real answers out.
+        self._counters.unreadable += 1
+        refusal = ParseError(str(error))
+        log.debug("request from %s refused: %s", source, refusal)
+        reply(frame(error.cookie, refusal.as_reply(), error.format))
+
+    @contextmanager
+    def _barrier(self, source: Endpoint) -> Iterator[None]:
         try:
-            self._receive(datagram, source, reply, size_limit)
+            yield
         except Exception:
-            # The last barrier: a fault outside the handlers, where there may be no cookie to answer with.
+            # A fault outside the handlers, where there may be no cookie to answer with.
             log.exception("request from %s lost by an internal error", source)
 
     def _receive(self, datagram: bytes, source: Endpoint, reply: Replier, size_limit: int | None) -> None:
-        started = perf_counter()
-        if self.daemon.calls.interfaces.has_open_port(source):
-            # Somebody in a call named this port as his in SDP: what he says there must not be obeyed.
-            self._counters.from_media += 1
-            return
         try:
             cookie = cookie_of(datagram)
         except NoCookie:
@@ -111,20 +143,23 @@ class Dispatcher:
         elif cookies.wait(cookie, reply):
             self._counters.repeated += 1
         else:
-            try:
-                message = parse(datagram)
-            except BadBody as error:
-                self._refuse_unreadable(error, source, reply)
-            else:
-                self._carry_out(_Exchange(message, source, reply, size_limit, started))
+            self._read(parse, datagram, source, reply, size_limit)
 
-    def _refuse_unreadable(self, error: BadBody, source: Endpoint, reply: Replier) -> None:
-        # Not kept under its cookie: it costs nothing to say again, and garbage shall not push real answers
-        # out.
-        self._counters.unreadable += 1
-        refusal = ParseError(str(error))
-        log.debug("request from %s refused: %s", source, refusal)
-        reply(frame(error.cookie, refusal.as_reply(), error.format))
+    def _read(
+        self,
+        parse: Callable[[bytes], Message],
+        octets: bytes,
+        source: Endpoint,
+        reply: Replier,
+        size_limit: int | None,
+    ) -> None:
+        started = perf_counter()
+        try:
+            message = parse(octets)
+        except BadBody as error:
+            self.refuse(error, source, reply)
+        else:
+            self._carry_out(_Exchange(message, source, reply, size_limit, started))
 
     def _carry_out(self, exchange: _Exchange) -> None:
         body = exchange.message.body
@@ -155,7 +190,8 @@ class Dispatcher:
             exchange.reply(self._encode_refusal(exchange, error))
             return
         self._in_flight += 1
-        self.cookies.begin(exchange.message.cookie)
+        if exchange.message.cookie:
+            self.cookies.begin(exchange.message.cookie)
         # The task copies the context, so its log lines carry the call-id too.
         self._nursery.start_soon(self._work, exchange, command.handler, name=f"NG {command.name}")
 
@@ -213,7 +249,8 @@ class Dispatcher:
 
     def _settle(self, exchange: _Exchange, answer: bytes, *, failed: bool) -> None:
         """Send a reply, and keep it for copies of the request."""
-        self.cookies.settle(exchange.message.cookie, answer, trio.current_time())
+        if exchange.message.cookie:
+            self.cookies.settle(exchange.message.cookie, answer, trio.current_time())
         exchange.reply(answer)
         # A request that was refused before its type was known may still name a command; what it calls
         # itself otherwise must not become a name in the statistics.

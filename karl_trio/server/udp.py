@@ -15,6 +15,7 @@ from karl_trio.ng.replies import UDP_LIMIT
 
 from .access import Access
 from .dispatch import Dispatcher
+from .sockets import ListenError, is_loopback, is_wildcard, new_socket, set_tos
 
 MAX_DATAGRAM = 65_535
 """Octets that are read of a datagram; UDP has none that is longer."""
@@ -45,13 +46,6 @@ _IN6_PKTINFO = struct.Struct("=16si")
 _ANCILLARY_SPACE = socket.CMSG_SPACE(_IN6_PKTINFO.size)
 
 _Ancillary = list[tuple[int, int, bytes]]
-
-
-class ListenError(OSError):
-    """An address that cannot be listened on; its text says all in one line."""
-
-    def __str__(self) -> str:
-        return str(self.strerror)
 
 
 @define(eq=False)
@@ -85,10 +79,9 @@ class UdpListener:
         """
         bound = None
         try:
-            family = socket.AF_INET6 if endpoint.family == "IP6" else socket.AF_INET
-            bound = socket.socket(family, socket.SOCK_DGRAM)
+            bound = new_socket(endpoint, socket.SOCK_DGRAM)
             _prepare(bound, endpoint)
-            _set_tos(bound, endpoint, tos)
+            set_tos(bound, tos)
             bound.bind(endpoint.sockaddr)
         except OSError as error:
             if bound is not None:
@@ -100,7 +93,7 @@ class UdpListener:
 
     def follow(self, settings: Settings) -> None:
         """Apply what other settings say of replies."""
-        _set_tos(self._socket, self.endpoint, settings.control_tos)
+        set_tos(self._socket, settings.control_tos)
 
     def close(self) -> None:
         """Stop listening; `serve` does it on its own."""
@@ -133,7 +126,7 @@ class UdpListener:
             if not self.access.admits(client[0]):
                 self.access.refuse(client[0])
                 continue
-            limit = LOOPBACK_REPLY_LIMIT if _is_loopback(client[0]) else UDP_LIMIT
+            limit = LOOPBACK_REPLY_LIMIT if is_loopback(client[0]) else UDP_LIMIT
             receive(datagram, Endpoint.from_sockaddr(client), reply, size_limit=limit)
         return True
 
@@ -151,36 +144,17 @@ class UdpListener:
             self.access.counters.unsent += 1
 
 
-def _is_loopback(address: str) -> bool:
-    return address == "::1" or address.startswith("127.")
-
-
-def is_wildcard(endpoint: Endpoint) -> bool:
-    """Say whether an endpoint stands for all addresses of the host."""
-    return endpoint.address in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound to
-
-
 def _prepare(unbound: socket.socket, endpoint: Endpoint) -> None:
-    unbound.setblocking(False)
     try:
         unbound.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
     except PermissionError:
         # Without CAP_NET_ADMIN, net.core.rmem_max is the limit.
         unbound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-    if endpoint.family == "IP6":
-        # Otherwise [::] would take the port of 0.0.0.0 too, and IPv4 clients had mapped addresses.
-        unbound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if is_wildcard(endpoint):
+    if is_wildcard(endpoint):
+        if endpoint.family == "IP6":
             unbound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-    elif is_wildcard(endpoint):
-        unbound.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
-
-
-def _set_tos(ours: socket.socket, endpoint: Endpoint, tos: int) -> None:
-    if endpoint.family == "IP6":
-        ours.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, tos)
-    else:
-        ours.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
+        else:
+            unbound.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
 
 
 def _answering(received: _Ancillary) -> _Ancillary:

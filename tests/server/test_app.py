@@ -18,7 +18,7 @@ from karl_trio.endpoint import Endpoint
 from karl_trio.ng.framing import Format, frame, parse
 from karl_trio.server import app
 from karl_trio.server.dispatch import Dispatcher
-from karl_trio.server.udp import ListenError
+from karl_trio.server.sockets import ListenError
 
 from .conftest import Client
 

@@ -1,6 +1,7 @@
 """`controlstatistics` says who asked for what, and cannot be made to grow without end."""
 
 from karl_trio.server.counters import MAX_PROXIES, OTHER, ControlCounters
+from karl_trio.server.hangup import Reason
 
 
 def ask(counters, proxy, command, *, seconds=0.0, failed=False):
@@ -45,6 +46,9 @@ def test_requests_are_counted_for_each_proxy_and_command():
         "unsentreplies": 0,
         "notallowed": 0,
         "frommedia": 0,
+        "connections": 0,
+        "unaccepted": 0,
+        "hangups": dict.fromkeys(Reason, 0),
     }
 
 

@@ -10,7 +10,8 @@ from karl_trio.config import Settings
 from karl_trio.endpoint import Endpoint
 from karl_trio.server.access import Access
 from karl_trio.server.counters import ControlCounters
-from karl_trio.server.udp import BURST, ListenError, UdpListener
+from karl_trio.server.sockets import ListenError
+from karl_trio.server.udp import BURST, UdpListener
 
 
 def everybody():
