@@ -37,6 +37,7 @@ EFFECTIVE_FLAGS = frozenset(
         "sip-source-address",
         "static-codecs",
         "strict-source",
+        "strip-extmap",
         "symmetric",
         "to-tag",
         "trust-address",

@@ -92,6 +92,10 @@ class Exchange:
             listener_media.packet_time = media_plan.packet_time
             if media_plan.speaker_packet_time is not None:
                 speaker_media.packet_time = media_plan.speaker_packet_time
+            speaker_media.masked_extensions = media_plan.extensions.masked
+            listener_media.hidden_extensions = media_plan.extensions.hidden
+            if self.plan.role is Role.OFFER:
+                listener_media.told_mid = media_plan.mid or media_plan.advertised.mid
             if media_plan.is_relayed:
                 self._face_listener(media_plan, ports, speaker, listener, listener_media)
                 self._face_speaker(ports, speaker_media, listener)

@@ -23,6 +23,7 @@ from karl_trio.media.interfaces import Interface
 from karl_trio.media.latch import Latch, Learning
 from karl_trio.media.relay import Stream
 from karl_trio.sdp.attributes import Direction
+from karl_trio.sdp.extensions import Extension
 from karl_trio.sdp.selection import OfferedCodecs
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Advertised:
         offers_mux: it can take RTCP on the RTP port.
         clock_rates: RTP clock rates in Hz by payload type.
         codec_names: such as "PCMU/8000", by payload type.
+        extensions: the RTP header extensions that it maps.
     """
 
     kind: str
@@ -57,6 +59,7 @@ class Advertised:
     is_rejected: bool
     clock_rates: Mapping[int, int]
     codec_names: Mapping[int, str]
+    extensions: tuple[Extension, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -139,10 +142,13 @@ class Media:
         advertised: what the leg last said of it; None before its first answer.
         source_rules: how its endpoints are learned.
         handling: what else is to be done with it.
+        told_mid: what the leg was told that it is called.
         is_muxed: RTCP to and from the leg shares the RTP port (RFC 5761).
         accepts_mux: what the leg is to be told when it offers to share; None for "as the peer does".
         agreed: the codecs of the last answer from or to the leg.
         packet_time: milliseconds of audio that the leg is told to put in a packet, where a request said so.
+        hidden_extensions: URIs of the RTP header extensions taken out of what the leg was last told.
+        masked_extensions: those that it offered and nobody else was offered.
         faces: our ports toward the leg, oldest first.
     """
 
@@ -150,15 +156,28 @@ class Media:
     advertised: Advertised | None = None
     source_rules: SourceRules = SourceRules()
     handling: Handling = Handling()
+    told_mid: str | None = None
     is_muxed: bool = False
     accepts_mux: bool | None = None
     agreed: OfferedCodecs | None = None
     packet_time: int | None = None
+    hidden_extensions: frozenset[str] = frozenset()
+    masked_extensions: tuple[Extension, ...] = ()
     faces: list[Face] = field(factory=list)
 
     @property
     def kind(self) -> str:
         return "" if self.advertised is None else self.advertised.kind
+
+    @property
+    def name(self) -> str | None:
+        """What the leg knows the media by (a=mid), if it has a name."""
+        own = None if self.advertised is None else self.advertised.mid
+        return own or self.told_mid
+
+    @property
+    def is_secure(self) -> bool:
+        return self.advertised is not None and self.advertised.is_secure
 
     @property
     def is_sending(self) -> bool:

@@ -131,6 +131,7 @@ def _media_changes(
         on_hold=media.section.is_on_hold and "zero-address" not in request.replace,
         formats=formats,
         ptime=media.packet_time,
+        extensions=media.extensions.told if media.extensions.told != media.advertised.extensions else None,
         keep_direction="original-sendrecv" in request.flags,
         keep_security=media.advertised.is_secure,
         attributes=attributes,

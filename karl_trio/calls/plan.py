@@ -6,7 +6,7 @@ A plan says what each media will be, which faces are used again and which ports 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 
 from attrs import evolve, frozen
@@ -23,11 +23,13 @@ from karl_trio.sdp.manipulation import AttributeChanges, is_media_kind, manipula
 from karl_trio.sdp.selection import OfferedCodecs
 
 from .codecs import EVERYTHING, CodecChoice, Negotiated, choose_codecs
+from .extensions import ExtensionPlan, answer_extensions, offer_extensions
 from .facing import Facing, choose_facing
 from .hidden import NOTHING_HIDDEN, HiddenMedia, hide, is_removed, reveal
 from .leg import Leg, SentSdp
 from .matching import Parties
 from .media import Advertised, Face, Media, SourceRules
+from .mids import offered_mids
 from .muxing import MuxPlan, answer_mux, offer_mux
 
 KEEPING_CODECS = frozenset({"static-codecs", "reuse-codecs"})
@@ -60,6 +62,7 @@ class MediaPlan:
         packet_time: milliseconds of audio that the listener is told to put in a packet; None for what the
             speaker says.
         speaker_packet_time: what the speaker is to be told in the answer; None for nothing new.
+        extensions: which RTP header extensions the listener is told of.
     """
 
     section: MediaSection
@@ -73,6 +76,7 @@ class MediaPlan:
     mux: MuxPlan
     packet_time: int | None
     speaker_packet_time: int | None
+    extensions: ExtensionPlan
 
     @property
     def needs_rtcp_port(self) -> bool:
@@ -144,12 +148,13 @@ def make_plan(
     speaker_family = _family(description, request)
     facing = choose_facing(interfaces, request, informed, listener, speaker_family)
     _refuse_dangerous(description, request, allow_loopback=facing.speaker.is_loopback)
+    mids = _mids(role, request, description, listener)
     media = tuple(
         _plan_media(
             role,
             request,
             section,
-            index,
+            mids[index],
             _media_of(speaker, index),
             _media_of(listener, index),
             speaker,
@@ -319,6 +324,7 @@ def advertised_by(section: MediaSection, request: SdpRequest, before: Advertised
         is_secure=section.is_secure or section.has_security,
         is_rejected=section.port == 0,
         clock_rates=section.clock_rates,
+        extensions=section.extensions if section.is_rtp else (),
         codec_names={codec.payload_type: f"{codec.name}/{codec.clock_rate}" for codec in section.codecs},
     )
 
@@ -327,7 +333,7 @@ def _plan_media(
     role: Role,
     request: SdpRequest,
     section: MediaSection,
-    index: int,
+    mid: str | None,
     speaker_media: Media | None,
     listener_media: Media | None,
     speaker: Leg | None,
@@ -357,11 +363,12 @@ def _plan_media(
         opens_listener_face=is_relayed and listener_face is None,
         opens_speaker_face=is_relayed and not has_speaker_face,
         protocol=_protocol(role, request, section, listener_media),
-        mid=_mid(role, request, section, listener_media, index),
         packet_time=_packet_time(role, section, request.ptime)
         or (None if listener_media is None else listener_media.packet_time),
         speaker_packet_time=_packet_time(role, section, request.ptime_reverse),
+        mid=mid,
         mux=mux,
+        extensions=_plan_extensions(role, request, advertised, listener_media),
     )
 
 
@@ -382,15 +389,25 @@ def _face_to_use_again(
     return None
 
 
-def _mid(
-    role: Role, request: SdpRequest, section: MediaSection, listener_media: Media | None, index: int
-) -> str | None:
-    if role is Role.ANSWER and listener_media is not None and listener_media.advertised is not None:
+def _mids(
+    role: Role, request: SdpRequest, description: Description, listener: Leg | None
+) -> Sequence[str | None]:
+    """Return what the listener is told that each media is called; None for what the speaker calls it."""
+    places = range(len(description.media))
+    advertised = [None if media is None else media.advertised for media in _media_of_all(listener, places)]
+    if role is Role.ANSWER:
         # An answer calls the media what the offer called it, if anything (RFC 5888, 9.1).
-        return listener_media.advertised.mid or ""
-    if "generate-mid" in request.flags and section.mid is None:
-        return str(index + 1)
-    return None
+        return [None if each is None else each.mid or "" for each in advertised]
+    known = [None if media is None else media.name for media in _media_of_all(listener, places)]
+    own = [section.mid for section in description.media]
+    generates = "generate-mid" in request.flags
+    if not (generates or any(own) or any(known)):
+        return [None] * len(own)
+    return offered_mids(own, known, generates=generates)
+
+
+def _media_of_all(leg: Leg | None, places: Iterable[int]) -> list[Media | None]:
+    return [_media_of(leg, place) for place in places]
 
 
 def _packet_time(role: Role, section: MediaSection, wish: int | None) -> int | None:
@@ -406,6 +423,15 @@ def _protocol(role: Role, request: SdpRequest, section: MediaSection, listener_m
     if request.transport_protocol is not None and section.is_rtp:
         return request.transport_protocol
     return section.protocol
+
+
+def _plan_extensions(
+    role: Role, request: SdpRequest, advertised: Advertised, listener_media: Media | None
+) -> ExtensionPlan:
+    if role is Role.OFFER:
+        return offer_extensions(request, advertised.extensions)
+    masked = () if listener_media is None else listener_media.masked_extensions
+    return answer_extensions(request, advertised.extensions, masked)
 
 
 def _plan_mux(

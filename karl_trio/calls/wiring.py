@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
+from karl_trio.media.extensions import ExtensionFilter
 from karl_trio.media.filters import Echo
 from karl_trio.media.relay import Sink, Stream
 
 from .call import Call
+from .extensions import common_ids
 from .filtering import rtcp_filter, rtp_filter
 from .leg import Course, Leg
 from .media import Face, Media
@@ -79,7 +81,10 @@ class Flow:
 
     @property
     def rtp_sink(self) -> Sink:
-        return self.face.rtp
+        media, listener_media = self.media, self.listener_media
+        if not (media.hidden_extensions or listener_media.hidden_extensions) or media.is_secure:
+            return self.face.rtp
+        return ExtensionFilter(self.face.rtp, common_ids(media, listener_media))
 
     @property
     def rtcp_stream(self) -> Stream:

@@ -30,6 +30,9 @@ class Kind(Enum):
     CODEC = auto()
     """A dictionary of lists of codecs, one list for each operation."""
 
+    EXTENSIONS = auto()
+    """A dictionary of lists of header extensions, one list for each operation."""
+
     DICTIONARY = auto()
     """A dictionary of the key's own shape."""
 
@@ -97,7 +100,7 @@ KEYS: dict[str, Key] = {
     "replace": Key("Which parts of the SDP become ours.", Kind.WORDS),
     "sdp-attr": Key("Attribute lines to add, remove or substitute.", Kind.DICTIONARY),
     "sdp-media-remove": Key("Kinds of media to remove from the SDP.", Kind.LIST),
-    "extmap": Key("RTP header extensions to strip or mask.", Kind.DICTIONARY),
+    "extmap": Key("RTP header extensions to strip or mask.", Kind.EXTENSIONS),
     "bundle": Key("How several media share a port (RFC 8843).", Kind.WORDS),
     "rtcp-mux": Key("How RTP and RTCP share a port (RFC 5761).", Kind.WORDS),
     "transport-protocol": Key("The transport protocol of the outgoing SDP.", Kind.WORD),

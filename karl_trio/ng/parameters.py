@@ -22,7 +22,7 @@ from .keys import KEYS, Kind, canonical
 from .keys import NAMES as KEY_NAMES
 from .nearest import nearest, quoted
 from .values import Value
-from .words import CODEC_OPERATIONS, FAMILIES, FAMILY, WORDS, prefix_of
+from .words import CODEC_OPERATIONS, EXTENSION_OPERATIONS, FAMILIES, FAMILY, WORDS, prefix_of
 from .words import NAMES as WORD_NAMES
 
 MAX_WARNINGS = 8
@@ -194,6 +194,16 @@ class Parameters:
             else:
                 self._unknown("codec operation", spelling, tuple(CODEC_OPERATIONS))
 
+    def _extensions(self, name: str, value: Value) -> None:
+        extensions = self.values.setdefault(name, {})
+        assert isinstance(extensions, dict), "nothing else is put there"
+        for spelling, uris in _mapping(name, value).items():
+            operation = canonical(spelling)
+            if operation in EXTENSION_OPERATIONS:
+                extensions.setdefault(operation, []).extend(_strings(f"{name}.{operation}", uris))
+            else:
+                self._unknown("extmap operation", spelling, tuple(EXTENSION_OPERATIONS))
+
     def _dictionary(self, name: str, value: Value) -> None:
         self.values[name] = _merged(self.values.get(name), _mapping(name, value))
 
@@ -241,6 +251,7 @@ _TAKE: dict[Kind, Callable[[Parameters, str, Value], None]] = {
     Kind.WORDS: Parameters._words,
     Kind.LIST: Parameters._strings,
     Kind.CODEC: Parameters._codec,
+    Kind.EXTENSIONS: Parameters._extensions,
     Kind.DICTIONARY: Parameters._dictionary,
     Kind.FLAGS: Parameters._flags,
     Kind.RTPP_FLAGS: Parameters._rtpp_flags,

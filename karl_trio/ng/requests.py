@@ -133,6 +133,7 @@ class SdpRequest(CallRequest):
         media_timeout: seconds without media after which the call ends.
         delete_delay: seconds between a delete and the end of the call.
         codec: codecs by operation (strip, offer, except, ...), in order and as sent.
+        extmap: URIs of header extensions by operation (strip, mask).
         ptime, ptime_reverse: milliseconds of audio in a packet.
         t38: how fax is converted, as canonical words.
         endpoint_learning: off, immediate, delayed or heuristic.
@@ -166,6 +167,7 @@ class SdpRequest(CallRequest):
     delete_delay: Seconds | None = None
     record_call: bool | None = None
     codec: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    extmap: Mapping[str, tuple[str, ...]] = field(factory=dict)
     ptime: int | None = None
     ptime_reverse: int | None = None
     t38: frozenset[str] = frozenset()

@@ -211,6 +211,12 @@ CODEC_OPERATIONS: dict[str, str] = {
 }
 """The lists within the key `codec`."""
 
+EXTENSION_OPERATIONS: dict[str, str] = {
+    "strip": "Removes this header extension (all: every one) from the SDP and from the packets.",
+    "mask": "Does not offer this header extension on, but accepts it and removes it from the packets.",
+}
+"""The lists within the key `extmap`."""
+
 
 @frozen
 class Family:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from .extensions import Extension
 from .manipulation import AttributeChanges
 
 
@@ -42,6 +43,7 @@ class MediaChanges:
         on_hold: write a zero address in c=.
         formats: the formats that are left, in their new order; None for all.
         ptime: milliseconds of audio in a packet, None for what the sender wants.
+        extensions: the header extensions that are left; None for all.
         untouched: do not proxy this one: the sender's own address, port and attributes go out.
         keep_direction: copy the direction attributes as they were, also when there are none.
         keep_security: copy keys and fingerprints, for SRTP that passes through us unopened.
@@ -58,6 +60,7 @@ class MediaChanges:
     on_hold: bool = False
     formats: tuple[str, ...] | None = None
     ptime: int | None = None
+    extensions: tuple[Extension, ...] | None = None
     untouched: bool = False
     keep_direction: bool = False
     keep_security: bool = False

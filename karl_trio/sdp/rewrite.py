@@ -204,11 +204,12 @@ def _codecs(section: MediaSection, changes: MediaChanges, lines: Lines) -> None:
         lines.extend([f"a=rtcp-fb:* {value}" for value in feedbacks["*"]])
 
 
-def _extensions(section: MediaSection, _changes: MediaChanges, lines: Lines) -> None:
-    own, session = section.attributes, section.session
-    if "extmap-allow-mixed" in own or "extmap-allow-mixed" in session:
+def _extensions(section: MediaSection, changes: MediaChanges, lines: Lines) -> None:
+    extensions = section.extensions if changes.extensions is None else changes.extensions
+    is_mixed = "extmap-allow-mixed" in section.attributes or "extmap-allow-mixed" in section.session
+    if is_mixed and (extensions or changes.extensions is None):
         lines.append("a=extmap-allow-mixed")
-    lines.extend(f"a=extmap:{value}" for value in own.every("extmap") or session.every("extmap"))
+    lines.extend([f"a=extmap:{extension}" for extension in extensions])
 
 
 def _other_attributes(section: MediaSection, changes: MediaChanges, lines: Lines) -> None:

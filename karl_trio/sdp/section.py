@@ -12,6 +12,7 @@ from karl_trio.endpoint import Endpoint
 from .addresses import ZERO_ADDRESSES
 from .attributes import Attributes, Direction, parse_rtcp
 from .codecs import Codec, known_codecs
+from .extensions import Extension, parse_extmaps
 
 TRICKLE_PLACEHOLDER_PORT = 9
 """With a zero address and ICE, "candidates will follow", not hold (RFC 8840, 4.1.1)."""
@@ -137,6 +138,11 @@ class MediaSection:
             return ()
         attributes = self.attributes
         return known_codecs(self.formats, attributes.every("rtpmap"), attributes.every("fmtp"))
+
+    @property
+    def extensions(self) -> tuple[Extension, ...]:
+        """The header extensions that are mapped here, else for the session."""
+        return parse_extmaps(self.attributes.every("extmap") or self.session.every("extmap"))
 
     @property
     def clock_rates(self) -> Mapping[int, int]:
