@@ -392,7 +392,7 @@ def test_which_settings_need_a_restart():
         "tos": 1,
         "control_tos": 1,
     }
-    others |= {"control_allow": ("10.0.0.0/8",), "listen_tcp_ng": ("1",)}
+    others |= {"control_allow": ("10.0.0.0/8",), "listen_tcp_ng": ("1",), "templates": ("a=symmetric",)}
     others |= {"log_level": "debug", "log_format": "json", "recording_dir": "x", "listen_http": ("1",)}
     changes = differences(Settings(), Settings(**others))
     assert {it.name for it in changes} == set(descriptions())
@@ -422,3 +422,33 @@ def test_port_zero_listens_only_where_it_is_asked_for():
     assert parse_listen("127.0.0.1:0", lowest_port=0) == Endpoint("127.0.0.1", 0)
     with pytest.raises(ValueError, match="0 is not a port"):
         parse_listen("127.0.0.1:0")
+
+
+def test_templates_are_a_table_or_lines(write):
+    table = load(write('[templates]\nDefault = "trust-address"\n"start recording" = "metadata=a,b;c"\n'))
+    assert table.templates == ("Default=trust-address", "start recording=metadata=a,b;c")
+    assert load(write('templates = ["default=trust-address", "b=ICE=remove"]')).templates == (
+        "default=trust-address",
+        "b=ICE=remove",
+    )
+    assert load(environ={"KARL_TRIO_TEMPLATES": "a=trust-address; b=symmetric"}).templates == (
+        "a=trust-address",
+        "b=symmetric",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[templates]\na = 1\n", "templates: 'a': expected text, got 1"),
+        ('[templates]\n"a=b" = "symmetric"\n', "templates: 'a=b': no name of a template"),
+        (
+            '[templates]\na = "symetric"\n',
+            "templates: 'a': unknown flag 'symetric', did you mean 'symmetric'?",
+        ),
+        ('templates = "symmetric"', "templates: 'symmetric': expected NAME=FLAGS"),
+        ('[templates]\na-b = "symmetric"\nA_b = "symmetric"\n', "templates: a-b is there twice"),
+    ],
+)
+def test_faults_of_templates(write, text, fault):
+    assert problems(write(text)) == [fault]

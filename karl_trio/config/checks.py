@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
+from karl_trio.ng.templates import parse_template
+
 from .addresses import parse_listen, parse_network
 from .interfaces import InterfaceAlias, InterfaceSettings, PortRange, base_of, parse_interface
 from .settings import Settings
@@ -43,6 +45,7 @@ def check(settings: Settings) -> Iterator[Fault]:
     yield from _check_networks("control_allow", settings.control_allow)
     yield from _check_interfaces(settings)
     yield from _check_ports(settings)
+    yield from _check_templates(settings.templates)
     for name in _DURATIONS:
         if getattr(settings, name) < 0:
             yield Fault((name,), f"expected 0 or more seconds, got {getattr(settings, name):g}")
@@ -74,6 +77,19 @@ def _check_networks(name: str, networks: tuple[str, ...]) -> Iterator[Fault]:
             parse_network(text)
         except ValueError as error:
             yield Fault((name,), f"'{text}': {error}")
+
+
+def _check_templates(lines: tuple[str, ...]) -> Iterator[Fault]:
+    names = set()
+    for line in lines:
+        try:
+            name, _ = parse_template(line)
+        except ValueError as error:
+            yield Fault(("templates",), f"'{line.partition('=')[0]}': {error}")
+            continue
+        if name in names:
+            yield Fault(("templates",), f"{name} is there twice")
+        names.add(name)
 
 
 def _check_interfaces(settings: Settings) -> Iterator[Fault]:

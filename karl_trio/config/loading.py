@@ -115,9 +115,21 @@ def _from_file(path: Path) -> dict[str, _Given]:
                 [f"{option_name(name)}: given twice, once with hyphens and once with underscores"]
             )
         given[name] = _Given(value)
+    if "templates" in given and isinstance(given["templates"].value, dict):
+        given["templates"] = _from_table(given["templates"].value)
     if sections:
         given["interface"] = _with_sections(given.get("interface"), sections)
     return given
+
+
+def _from_table(table: Mapping[str, object]) -> _Given:
+    """Write the table [templates] of a file as one line for each."""
+    for name, flags in table.items():
+        if not isinstance(flags, str):
+            raise ConfigError([escape(f"templates: '{name}': {_expected('text', flags)}")])
+        if "=" in name:
+            raise ConfigError([escape(f"templates: '{name}': no name of a template")])
+    return _Given([f"{name}={flags}" for name, flags in table.items()])
 
 
 def _is_section(key: str, value: object) -> bool:

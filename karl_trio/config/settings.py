@@ -86,6 +86,10 @@ class Settings:
     max_sessions: int = field(
         default=-1, metadata=_about("The most calls at a time; -1 is as many as there are ports for.")
     )
+    templates: tuple[str, ...] = field(
+        default=(),
+        metadata=_about("Sets of flags that requests name by `template`, NAME=FLAGS; best as a table."),
+    )
     endpoint_learning: Learning = field(
         default="heuristic",
         metadata=_about(

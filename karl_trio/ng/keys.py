@@ -39,6 +39,9 @@ class Kind(Enum):
     FLAGS = auto()
     """A list of flags, or a string of them with commas or spaces."""
 
+    TEMPLATE = auto()
+    """The name of a set of flags in the configuration."""
+
     RTPP_FLAGS = auto()
     """A whole request in one string (`rtpp_flags`)."""
 
@@ -89,7 +92,7 @@ KEYS: dict[str, Key] = {
     "sip-message-type": Key("Whether the SIP message was a request or a reply.", Kind.WORD),
     "sip-code": Key("The status code of the SIP reply.", also=("sip-response-code",)),
     "supports": Key("What the SIP proxy understands beyond the first protocol.", Kind.WORDS),
-    "template": Key("The named set of flags from the configuration to apply first."),
+    "template": Key("A named set of flags from the configuration.", Kind.TEMPLATE),
     "instance": Key("The identity of the SIP proxy's media proxy set entry."),
     "dry-run": Key("Answers with the rewritten SDP and changes nothing.", Kind.WORD),
     "limit": Key("How many calls to list at most; 32 if absent."),

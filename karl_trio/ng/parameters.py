@@ -41,6 +41,12 @@ _RTPP_IMPLIES = {"to-tag": "to-tag", "from-tag": "directional"}
 # Flags that these keys bring with them within `rtpp-flags`, but not elsewhere.
 
 
+DEFAULT_TEMPLATE = "default"
+"""The template that is applied to every request."""
+
+NO_TEMPLATES: Mapping[str, str] = {}
+
+
 @define
 class Parameters:
     """What a request says.
@@ -49,11 +55,13 @@ class Parameters:
         values: by canonical key; lists of strings where the key holds several.
         flags: canonical names of flags that are no value of a key.
         warnings: one line on everything that was not understood.
+        templates: the templates that there are.
     """
 
     values: dict[str, object] = field(factory=dict)
     flags: set[str] = field(factory=set)
     warnings: list[str] = field(factory=list)
+    templates: Mapping[str, str] = NO_TEMPLATES
     _transport: frozenset[str] = frozenset()
 
     def key(self, spelling: str, value: Value) -> None:
@@ -229,6 +237,20 @@ class Parameters:
                 if equals or inner is not None:
                     self.flags.update(_RTPP_IMPLIES.get(canonical(key), "").split())
 
+    def _template(self, name: str, value: Value) -> None:
+        for item in _strings(name, value):
+            text = self.templates.get(canonical(item))
+            if text is None:
+                self._unknown("template", item, tuple(self.templates))
+            else:
+                self.apply_template(text)
+
+    def apply_template(self, text: str) -> None:
+        """Take in the entries of a template, which names no other one."""
+        templates, self.templates = self.templates, NO_TEMPLATES
+        self._rtpp_flags("template", text)
+        self.templates = templates
+
     def _list(self, name: str) -> list[str]:
         into = self.values.setdefault(name, [])
         assert isinstance(into, list), "nothing else is put there"
@@ -254,6 +276,7 @@ _TAKE: dict[Kind, Callable[[Parameters, str, Value], None]] = {
     Kind.EXTENSIONS: Parameters._extensions,
     Kind.DICTIONARY: Parameters._dictionary,
     Kind.FLAGS: Parameters._flags,
+    Kind.TEMPLATE: Parameters._template,
     Kind.RTPP_FLAGS: Parameters._rtpp_flags,
 }
 
@@ -296,14 +319,22 @@ def _merged(before: object, value: Value) -> Value:
     return value
 
 
-def collect(body: Mapping[str, Value]) -> Parameters:
+def collect(body: Mapping[str, Value], templates: Mapping[str, str] = NO_TEMPLATES) -> Parameters:
     """Bring a request together under canonical names.
+
+    Args:
+        templates: flags by the canonical name of the template. Those called like the command and `default`
+            are applied first, for what comes later counts where only one thing can be meant.
 
     Raises:
         InvalidParameters: a value is of the wrong type; the detail names the key.
     """
-    parameters = Parameters()
+    parameters = Parameters(templates=templates)
     values = parameters.values
+    if templates:
+        for name in (DEFAULT_TEMPLATE, canonical(str(body.get("command", "")))):
+            if name in templates:
+                parameters.apply_template(templates[name])
     for spelling, value in body.items():
         short = _SHORT.get(spelling)
         if short is None:

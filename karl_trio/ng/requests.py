@@ -17,8 +17,9 @@ from karl_trio.errors import NotSupported, UnrecognizedCommand
 
 from .keys import canonical
 from .nearest import quoted
-from .parameters import collect
+from .parameters import NO_TEMPLATES, collect
 from .structuring import Address, Body, Octet, Protocol, Seconds, SourceAddress, key_of, structurer
+from .templates import Templates
 from .values import Value
 
 DEFAULT_LIMIT = 32
@@ -347,8 +348,11 @@ class StatisticsRequest(Request):
     """Asks for the figures of the daemon."""
 
 
-def structure(body: Mapping[str, Value]) -> Request:
+def structure(body: Mapping[str, Value], templates: Templates = NO_TEMPLATES) -> Request:
     """Return the typed request for a decoded dictionary.
+
+    Args:
+        templates: what a request may name, or gets without naming it.
 
     Raises:
         UnrecognizedCommand: there is no such command, or none is named.
@@ -356,7 +360,7 @@ def structure(body: Mapping[str, Value]) -> Request:
             detail names it.
         NotSupported: it asks for a dry run of what makes no SDP.
     """
-    parameters = collect(body)
+    parameters = collect(body, templates)
     values = parameters.values
     command = values.get("command")
     if not isinstance(command, str):

@@ -25,6 +25,7 @@ from karl_trio.endpoint import Endpoint
 from karl_trio.media.interfaces import Interfaces
 from karl_trio.media.poller import Poller
 from karl_trio.media.ports import open_udp_socket
+from karl_trio.ng.templates import parse_templates
 
 from . import commands  # noqa: F401 - registers the handlers
 from .access import Access
@@ -89,7 +90,8 @@ async def serve(
         calls = CallTable(settings=settings, interfaces=_interfaces(settings), poller=Poller())
         daemon = Daemon(calls, counters, started=trio.current_time())
         daemon.followers += [_follow_log_level, access.follow, *(listener.follow for listener in listeners)]
-        dispatcher = Dispatcher(daemon)
+        dispatcher = Dispatcher(daemon, templates=parse_templates(settings.templates))
+        daemon.followers.append(dispatcher.follow)
         async with trio.open_nursery() as nursery:
             await nursery.start(calls.serve)
             await nursery.start(dispatcher.run)

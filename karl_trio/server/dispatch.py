@@ -16,12 +16,14 @@ from typing import Any
 import trio
 from attrs import define, field
 
+from karl_trio.config import Settings
 from karl_trio.endpoint import Endpoint
 from karl_trio.errors import CapacityError, NgError, Overloaded, ParseError, UnrecognizedCommand
 from karl_trio.logs import current_call_id
 from karl_trio.ng.framing import BadBody, Message, NoCookie, cookie_of, frame, parse, parse_plain
 from karl_trio.ng.replies import shed
 from karl_trio.ng.requests import Request, structure
+from karl_trio.ng.templates import Templates, parse_templates
 
 from .cookies import AnswerCache, Replier
 from .counters import ControlCounters
@@ -58,11 +60,13 @@ class Dispatcher:
         daemon: what the handlers work on.
         commands: what there is to carry out.
         cookies: the answers that were given already.
+        templates: sets of flags that requests name, or get without naming them.
     """
 
     daemon: Daemon
     commands: Registry = COMMANDS
     cookies: AnswerCache = field(factory=AnswerCache)
+    templates: Templates = field(factory=dict)
     _counters: ControlCounters = field(init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
     _in_flight: int = field(default=0, init=False)
@@ -70,6 +74,10 @@ class Dispatcher:
 
     def __attrs_post_init__(self) -> None:
         self._counters = self.daemon.counters
+
+    def follow(self, settings: Settings) -> None:
+        """Apply the templates of other settings from now on."""
+        self.templates = parse_templates(settings.templates)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Be the parent of the tasks of requests that wait for something."""
@@ -169,7 +177,7 @@ class Dispatcher:
             if log.isEnabledFor(logging.DEBUG):
                 log.debug("request from %s: %r", exchange.source, body)
             try:
-                request = exchange.request = structure(body)
+                request = exchange.request = structure(body, self.templates)
                 command = exchange.command = self.commands.find(request)
                 if command.is_async:
                     self._start(exchange, command)
