@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 
 import trio
 from attrs import define, field
 
+from karl_trio.errors import InvalidSessionState
 from karl_trio.media.poller import Poller
 from karl_trio.media.relay import Stream, relay
+from karl_trio.ng.requests import SdpRequest
 
 from .controls import Controls
 from .leg import Leg
 from .media import Media
 
 log = logging.getLogger(__name__)
+
+MAX_LEGS = 64
+"""Legs of one call: branches, listeners, members of a conference. Whoever needs more needs a mixer; and with
+each having ports of its own, nobody shall take them all with a single call (SECURITY: A21)."""
 
 
 class EndReason(Enum):
@@ -109,6 +116,30 @@ class Call:
         self._scope.deadline = math.inf
         self.end_reason = None
 
+    def take_signal(self, request: SdpRequest, now: float) -> None:
+        """Take note that signalling came for the call, with what it wants for the call as a whole.
+
+        Args:
+            now: seconds on Trio's clock.
+        """
+        self.keep()
+        self.last_signal, self.last_signal_at = time.time(), now
+        if request.media_timeout is not None:
+            self.media_timeout = request.media_timeout
+        if request.delete_delay is not None:
+            self.delete_delay = request.delete_delay
+        if request.metadata is not None:
+            self.metadata = request.metadata
+
+    def admit_leg(self) -> None:
+        """Check that there is room for one more leg.
+
+        Raises:
+            InvalidSessionState: there is not.
+        """
+        if len(self.legs) >= MAX_LEGS:
+            raise InvalidSessionState(f"{len(self.legs)} legs in the call already")
+
     @property
     def is_ending(self) -> bool:
         return self.end_reason is not None
@@ -130,6 +161,16 @@ class Call:
         for leg in self.legs:
             for media in leg.media:
                 yield leg, media
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether two legs, or a leg and we, know of each other what they need."""
+        return any(
+            leg.has_answered
+            and not leg.only_listens
+            and (not leg.peers or any(peer.has_answered for peer in leg.peers))
+            for leg in self.legs
+        )
 
     def find_leg(self, tag: str) -> Leg | None:
         """Return the leg that a tag means, or None."""

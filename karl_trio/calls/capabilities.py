@@ -18,6 +18,7 @@ EFFECTIVE_FLAGS = frozenset(
         "allow-asymmetric-codecs",
         "allow-no-codec-media",
         "asymmetric",
+        "bidirectional",
         "directional",
         "fast",
         "fatal",

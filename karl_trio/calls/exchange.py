@@ -84,9 +84,10 @@ class Exchange:
     def carry_out(self) -> Leg:
         """Do what the plan says; return the leg that the rewritten SDP is for."""
         speaker, listener = self._legs()
+        speaker.said = self.plan.request.sdp
         for index, (media_plan, ports) in enumerate(zip(self.plan.media, self.opened, strict=True)):
-            speaker_media = _media_at(speaker, index)
-            listener_media = _media_at(listener, index)
+            speaker_media = speaker.media_at(index)
+            listener_media = listener.media_at(index)
             speaker_media.advertised = media_plan.advertised
             speaker_media.source_rules = self.plan.source_rules
             listener_media.packet_time = media_plan.packet_time
@@ -220,12 +221,6 @@ class Exchange:
     def _close_faces(self, media: Media, faces: Sequence[Face]) -> None:
         for face in faces:
             close_face(self.call, media, face)
-
-
-def _media_at(leg: Leg, index: int) -> Media:
-    while len(leg.media) <= index:
-        leg.media.append(Media(index=len(leg.media) + 1))
-    return leg.media[index]
 
 
 def _name(leg: Leg, tag: str | None) -> None:

@@ -57,6 +57,7 @@ class Leg:
         family: address family that it is spoken to in.
         media: its media, by their order in its SDP.
         peers: the legs that it made an offer to or got one from.
+        said: the last SDP that came from it.
         sent: the last SDP that it was sent.
         course: where its media goes.
     """
@@ -70,6 +71,7 @@ class Leg:
     family: Family | None = None
     media: list[Media] = field(factory=list)
     peers: list[Leg] = field(factory=list)
+    said: str | None = None
     sent: SentSdp | None = None
     course: Course = Course.ONWARD
 
@@ -81,6 +83,17 @@ class Leg:
     def has_answered(self) -> bool:
         """Whether an SDP of this leg is known."""
         return any(media.advertised is not None for media in self.media)
+
+    @property
+    def only_listens(self) -> bool:
+        """Whether nothing that it might send would go anywhere, and it is not expected to send anything."""
+        return not self.peers and not any(media.is_sending for media in self.media)
+
+    def media_at(self, place: int) -> Media:
+        """Return a media by its place in the SDP, from 0; it is made if it is not there yet."""
+        while len(self.media) <= place:
+            self.media.append(Media(index=len(self.media) + 1))
+        return self.media[place]
 
     def __repr__(self) -> str:
         return f"<Leg {self.tag or 'untagged'!r} {len(self.media)} media>"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 
 from attrs import frozen
 
@@ -49,7 +48,9 @@ def offer(calls: CallTable, request: OfferRequest, now: float) -> SdpReply:
     if call is None:
         calls.admit(is_dry_run=request.dry_run)
     parties = match_offer(call, request.from_tag, request.to_tag, request.via_branch)
-    plan = make_plan(Role.OFFER, parties, request, description, _interfaces(calls, request), calls.settings)
+    plan = make_plan(
+        Role.OFFER, parties, request, description, interfaces_for(calls, request), calls.settings
+    )
     return _act(calls, plan, warnings, now)
 
 
@@ -71,11 +72,13 @@ def answer(calls: CallTable, request: AnswerRequest, now: float) -> SdpReply:
     parties = match_answer(
         call, request.from_tag, request.to_tag, request.via_branch, new_branch="new-branch" in request.flags
     )
-    plan = make_plan(Role.ANSWER, parties, request, description, _interfaces(calls, request), calls.settings)
+    plan = make_plan(
+        Role.ANSWER, parties, request, description, interfaces_for(calls, request), calls.settings
+    )
     return _act(calls, plan, warnings, now)
 
 
-def _interfaces(calls: CallTable, request: SdpRequest) -> Interfaces:
+def interfaces_for(calls: CallTable, request: SdpRequest) -> Interfaces:
     """Return the interfaces to take ports of: for a dry run, ones whose ports are free again at once."""
     return calls.interfaces.rehearsal() if request.dry_run else calls.interfaces
 
@@ -86,6 +89,9 @@ def _has_passed_us(calls: CallTable, request: SdpRequest, description: sdp.Descr
 
 
 def _act(calls: CallTable, plan: Plan, warnings: tuple[str, ...], now: float) -> SdpReply:
+    call = calls.get(plan.request.call_id)
+    if call is not None and None in (plan.parties.speaker, plan.parties.listener):
+        call.admit_leg()
     opened = open_ports(plan, now)
     try:
         outgoing = write_sdp(plan, opened, calls.loop_mark)
@@ -97,7 +103,6 @@ def _act(calls: CallTable, plan: Plan, warnings: tuple[str, ...], now: float) ->
     if request.dry_run:
         return SdpReply(outgoing.text, (*warnings, DRY_RUN))
     # Nothing below can fail: the call changes as a whole, or above, not at all.
-    call = calls.get(request.call_id)
     is_new = call is None
     # A turn is over when a leg was given the interface, so that a plan that fails takes none.
     for leg, interface in (
@@ -106,20 +111,11 @@ def _act(calls: CallTable, plan: Plan, warnings: tuple[str, ...], now: float) ->
     ):
         if leg is None or leg.interface != interface.name:
             calls.interfaces.took_turn(interface)
-    if call is None:
-        call = calls.new_call(request.call_id, now)
-    call.keep()
-    call.last_signal, call.last_signal_at = time.time(), now
-    if request.media_timeout is not None:
-        call.media_timeout = request.media_timeout
-    if request.delete_delay is not None:
-        call.delete_delay = request.delete_delay
-    if request.metadata is not None:
-        call.metadata = request.metadata
+    call = calls.open(request.call_id, now)
+    call.take_signal(request, now)
     listener = Exchange(plan, opened, call, calls.settings, now).carry_out()
     listener.sent = outgoing.sent
     if is_new:
-        calls.add(call)
         log.info("call begun: %d media", len(plan.media))
     for line in plan.facing.warnings:
         log.warning("%s", line)

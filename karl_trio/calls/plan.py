@@ -145,9 +145,9 @@ def make_plan(
         raise InvalidSdp("the answer has more media than the offer")
     if role is Role.ANSWER and listener is not None:
         _refuse_other_kinds(description, listener)
-    speaker_family = _family(description, request)
+    speaker_family = family_used(description, request)
     facing = choose_facing(interfaces, request, informed, listener, speaker_family)
-    _refuse_dangerous(description, request, allow_loopback=facing.speaker.is_loopback)
+    refuse_dangerous(description, request, allow_loopback=facing.speaker.is_loopback)
     mids = _mids(role, request, description, listener)
     media = tuple(
         _plan_media(
@@ -177,7 +177,7 @@ def make_plan(
         codecs=codecs,
         hidden=_hidden(role, request, description, listener),
         attribute_changes=attribute_changes,
-        source_rules=_source_rules(request, settings),
+        source_rules=source_rules(request, settings),
         facing=facing,
     )
 
@@ -242,7 +242,8 @@ def _hidden(
     return hidden
 
 
-def _source_rules(request: SdpRequest, settings: Settings) -> SourceRules:
+def source_rules(request: SdpRequest, settings: Settings) -> SourceRules:
+    """Return how the endpoints of the one who sent a request's SDP are learned."""
     return SourceRules(
         learning=Learning(request.endpoint_learning or settings.endpoint_learning),
         strict=settings.strict_source or "strict-source" in request.flags,
@@ -255,7 +256,8 @@ def _media_of(leg: Leg | None, index: int) -> Media | None:
     return leg.media[index] if leg is not None and index < len(leg.media) else None
 
 
-def _family(description: Description, request: SdpRequest) -> Family | None:
+def family_used(description: Description, request: SdpRequest) -> Family | None:
+    """Return the address family that the sender of an SDP wants its media in."""
     for section in description.media:
         endpoint = _endpoint(section, request) or section.endpoint
         if endpoint is not None:
@@ -273,7 +275,7 @@ def _endpoint(section: MediaSection, request: SdpRequest) -> Endpoint | None:
     return endpoint
 
 
-def _refuse_dangerous(description: Description, request: SdpRequest, *, allow_loopback: bool) -> None:
+def refuse_dangerous(description: Description, request: SdpRequest, *, allow_loopback: bool) -> None:
     """Refuse an SDP that would have us send media where it must not go (SECURITY: A17)."""
     for section in description.media:
         endpoint = _endpoint(section, request)

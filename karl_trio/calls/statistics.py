@@ -144,7 +144,7 @@ def _name(call: Call, leg: Leg) -> str:
 def _state(call: Call) -> str:
     if call.is_ending:
         return "ending"
-    return "active" if sum(leg.has_answered for leg in call.legs) > 1 else "offered"
+    return "active" if call.is_answered else "offered"
 
 
 def _list_entry(call: Call) -> Tree:

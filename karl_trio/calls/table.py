@@ -85,10 +85,14 @@ class CallTable:
             self.totals.rejected += not is_dry_run
             raise SessionLimitReached(f"{len(self)} calls")
 
-    def new_call(self, call_id: str, now: float) -> Call:
-        """Make a call, which is not in the table yet."""
+    def open(self, call_id: str, now: float) -> Call:
+        """Return the call of a call-id; if there was none, there is one from now on."""
+        call = self._calls.get(call_id)
+        if call is not None:
+            return call
+        assert self._nursery is not None, "the table is not being served"
         wall = time.time()
-        return Call(
+        call = self._calls[call_id] = Call(
             call_id=call_id,
             created=wall,
             created_at=now,
@@ -97,13 +101,8 @@ class CallTable:
             poller=self.poller,
             count_closed=self.totals.count_closed,
         )
-
-    def add(self, call: Call) -> None:
-        """Take a call into the table and let it run."""
-        assert self._nursery is not None, "the table is not being served"
-        assert call.call_id not in self._calls
-        self._calls[call.call_id] = call
         self._nursery.start_soon(self._keep, call)
+        return call
 
     def end(self, call: Call, reason: EndReason, *, now: float, after: float = 0.0) -> None:
         """End a call after some seconds; with none, it is gone from the table at once."""

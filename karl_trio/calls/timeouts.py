@@ -42,18 +42,20 @@ def deadline_of(call: Call, settings: Settings) -> Deadline:
     """Say when a call ends if nothing is heard any more.
 
     A call lives while any of its streams does. A stream that its leg is expected to send on may be
-    silent for `timeout` seconds, one that it holds or was muted on for `silent-timeout`.
+    silent for `timeout` seconds, one that it holds or was muted on for `silent-timeout`. One that the leg
+    only listens on does not count: whoever listens to a dead call does not keep it alive.
     """
     final = Deadline(_after(call.created_at, settings.final_timeout), EndReason.FINAL_TIMEOUT)
-    if sum(leg.has_answered for leg in call.legs) < 2:
+    if not call.is_answered:
         unanswered = _after(call.last_signal_at, settings.offer_timeout)
         return min(final, Deadline(unanswered, EndReason.OFFER_TIMEOUT))
     timeout = settings.timeout if call.media_timeout is None else call.media_timeout
     silent = Deadline(_after(call.last_signal_at, settings.silent_timeout), EndReason.SILENT_TIMEOUT)
-    ends = [_end_of(media, timeout, settings.silent_timeout) for _, media in call.media if media.faces]
-    if not ends:
+    heard = [media for leg, media in call.media if media.faces and not leg.only_listens]
+    if not heard:
         return min(final, silent)
-    is_expected = any(media.is_sending for _, media in call.media if media.faces)
+    ends = [_end_of(media, timeout, settings.silent_timeout) for media in heard]
+    is_expected = any(media.is_sending for media in heard)
     return min(final, Deadline(max(ends), EndReason.TIMEOUT if is_expected else EndReason.SILENT_TIMEOUT))
 
 

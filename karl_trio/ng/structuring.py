@@ -19,6 +19,8 @@ from cattrs.gen import make_dict_structure_fn, override
 from karl_trio.endpoint import Family, canonical
 from karl_trio.errors import InvalidParameters
 
+from .keys import canonical as canonical_key
+
 T = TypeVar("T", bound=attrs.AttrsInstance)
 
 MAX_DIGITS = 20
@@ -143,6 +145,14 @@ def _lists(value: object, _: object) -> dict[str, tuple[str, ...]]:
     return {name: tuple(items) for name, items in value.items()}
 
 
+def _dictionaries(value: object, _: object) -> tuple[dict[str, object], ...]:
+    if isinstance(value, dict):
+        value = [value]
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise TypeError("not a list of dictionaries")
+    return tuple([{canonical_key(key): inner for key, inner in item.items()} for item in value])
+
+
 def _strings(value: object, _: object) -> tuple[str, ...]:
     assert isinstance(value, (list, tuple)), "Parameters makes no other"
     return tuple(value)
@@ -169,6 +179,7 @@ _HOOKS: dict[object, Callable[[Any, Any], object]] = {
     frozenset[str]: _set,
     Mapping[str, tuple[str, ...]]: _lists,
     Mapping[str, Any]: lambda value, _: value,
+    tuple[Mapping[str, Any], ...]: _dictionaries,
 }
 # The hook for each type of a field. Only these types occur: there is a test for that.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from karl_trio.calls import deletion, offer_answer
+from karl_trio.calls import creation, deletion, offer_answer, publishing
 from karl_trio.ng.requests import structure
 from karl_trio.sdp.description import parse
 
@@ -49,6 +49,19 @@ class Proxy:
     def delete(self, call_id="call-1", **keys):
         return deletion.delete(self.calls, self._request("delete", call_id, keys), trio.current_time())
 
+    def publish(self, body, *, call_id="call-1", from_tag="alice", **keys):
+        """Publish media; return the whole reply."""
+        return self._carry_out(publishing.publish, "publish", call_id, from_tag=from_tag, sdp=body, **keys)
+
+    def create(self, *, call_id="call-1", from_tag="alice", **keys):
+        """Ask for an offer; return the whole reply."""
+        return self._carry_out(creation.create, "create", call_id, from_tag=from_tag, **keys)
+
+    def create_answer(self, body, *, call_id="call-1", from_tag="alice", **keys):
+        return self._carry_out(
+            creation.create_answer, "create answer", call_id, from_tag=from_tag, sdp=body, **keys
+        )
+
     def call(self, call_id="call-1"):
         return self.calls.find(call_id)
 
@@ -58,8 +71,12 @@ class Proxy:
         self.warnings = reply.warnings
         return parse(reply.sdp)
 
+    def _carry_out(self, carry_out, command, call_id, **keys):
+        return carry_out(self.calls, self._request(command, call_id, keys), trio.current_time())
+
     def _request(self, command, call_id, keys):
-        body = {"command": command, "call-id": call_id}
+        keys = {"call_id": call_id, **keys}
+        body = {"command": command}
         body.update({key.replace("_", "-"): value for key, value in keys.items() if value is not None})
         return structure(body)
 
