@@ -50,7 +50,9 @@ USUAL_PACKET_TIME = "20"
 """Milliseconds of audio in a packet where an SDP says nothing (RFC 3551, 4.2)."""
 
 ICE_OFF = frozenset({None, "remove", "default"})
-DTLS_OFF = frozenset({None, "off", "no", "disable"})
+
+SDES_KEPT = frozenset({"on"})
+"""Words of `SDES` that leave keys between two ends as they are."""
 
 
 def check_capabilities(request: SdpRequest, description: Description) -> tuple[str, ...]:
@@ -63,17 +65,17 @@ def check_capabilities(request: SdpRequest, description: Description) -> tuple[s
         raise NotSupported(f"ICE={request.ice}: ICE is not there yet")
     if isinstance(request, OfferRequest):
         _refuse_fax_conversion(request, description)
-    is_secure = request.transport_protocol is not None and "SAVP" in request.transport_protocol
+    wanted = request.transport_protocol
     for section in description.media:
         if section.port == 0 or not section.is_rtp:
             continue
-        if request.transport_protocol is not None and is_secure != section.is_secure:
-            wish = f"transport-protocol {request.transport_protocol} for {section.protocol}"
+        if wanted is not None and _keying(wanted) != _keying(section.protocol):
+            wish = f"transport-protocol {wanted} for {section.protocol}"
             raise NotSupported(f"{wish}: SRTP is not there yet")
         if section.is_secure and section.has_ice:
             raise NotSupported(f"{section.protocol} with ICE: ICE is not there yet")
-        if section.is_secure and request.dtls not in DTLS_OFF:
-            raise NotSupported(f"DTLS={request.dtls}: DTLS-SRTP is passed through only")
+        if section.is_secure:
+            _check_keys(request, is_dtls=_keying(section.protocol) == "DTLS")
     return tuple(_warnings(request, description))
 
 
@@ -97,6 +99,21 @@ def _packet_time_warnings(request: OfferRequest, description: Description) -> It
             yield f"{key} {wish}: written into the SDP, but packets pass on as they come"
 
 
+def _keying(protocol: str) -> str:
+    """Return how the two ends of a media get at the keys for it."""
+    if "SAVP" not in protocol:
+        return "none"
+    return "DTLS" if protocol.startswith("UDP/TLS/") else "SDES"
+
+
+def _check_keys(request: SdpRequest, *, is_dtls: bool) -> None:
+    """Refuse to change how two ends agree on keys for each other, which are none of ours yet."""
+    if request.dtls is not None and (is_dtls or request.dtls != "off"):
+        raise NotSupported(f"DTLS={request.dtls}: DTLS-SRTP is passed through only")
+    if not is_dtls and not SDES_KEPT.issuperset(request.sdes):
+        raise NotSupported(f"SDES={','.join(request.sdes)}: SDES is passed through only")
+
+
 def _warnings(request: SdpRequest, description: Description) -> Iterator[str]:
     for flag in sorted(request.flags - EFFECTIVE_FLAGS):
         is_obsolete = FLAGS[NAMES[flag]].is_obsolete
@@ -105,6 +122,8 @@ def _warnings(request: SdpRequest, description: Description) -> Iterator[str]:
         yield f"key '{key}' has no effect in an {request.command}"
     if isinstance(request, OfferRequest):
         yield from _packet_time_warnings(request, description)
+    if request.osrtp:
+        yield "OSRTP has no effect yet"
     if request.record_call:
         yield "recording is not there yet"
     if request.ice != "remove" and any(section.has_ice for section in description.media if section.port):
