@@ -32,6 +32,7 @@ EFFECTIVE_FLAGS = frozenset(
         "no-rtcp-attribute",
         "original-sendrecv",
         "port-latching",
+        "provisional",
         "record-call",
         "reuse-codecs",
         "single-codec",

@@ -76,7 +76,10 @@ def _legs_to_delete(call: Call, request: DeleteRequest) -> list[Leg]:
         # A branch of a forked call that failed: its leg has no tag yet, but a Via branch of its own.
         branches = [peer for peer in leg.peers if peer.via_branch is not None]
         if branches and leg.via_branch != request.via_branch:
-            leg = next((peer for peer in branches if peer.via_branch == request.via_branch), None)
+            # Within a dialogue, a branch that nobody has heard of is that of the BYE itself.
+            is_bye = request.to_tag is not None and call.find_leg(request.to_tag) is not None
+            branch = next((peer for peer in branches if peer.via_branch == request.via_branch), None)
+            leg = leg if branch is None and is_bye else branch
     if leg is None:
         return []
     return [leg, *(peer for peer in leg.peers if peer.peers == [leg])]

@@ -14,6 +14,7 @@ from karl_trio.media.ports import Port, PortPair
 from .call import Call
 from .faces import close_face, close_faces, open_face, settle_mux, tell_face
 from .leg import Leg
+from .matching import is_final_reply
 from .media import Face, FaceState, Media
 from .plan import MediaPlan, Plan, Role
 from .wiring import wire
@@ -85,9 +86,9 @@ class Exchange:
         """Do what the plan says; return the leg that the rewritten SDP is for."""
         speaker, listener = self._legs()
         speaker.said = self.plan.request.sdp
-        for index, (media_plan, ports) in enumerate(zip(self.plan.media, self.opened, strict=True)):
-            speaker_media = speaker.media_at(index)
-            listener_media = listener.media_at(index)
+        for place, (media_plan, ports) in enumerate(zip(self.plan.media, self.opened, strict=True)):
+            speaker_media = speaker.media_at(media_plan.slot)
+            listener_media = listener.media_at(media_plan.slot)
             speaker_media.advertised = media_plan.advertised
             speaker_media.source_rules = self.plan.source_rules
             listener_media.packet_time = media_plan.packet_time
@@ -102,14 +103,16 @@ class Exchange:
                 self._face_speaker(ports, speaker_media, listener)
                 self._settle_mux(media_plan, speaker_media, listener_media)
                 if self.plan.role is Role.ANSWER:
-                    speaker_media.agreed = listener_media.agreed = self.plan.told_codecs(index)
+                    speaker_media.agreed = listener_media.agreed = self.plan.told_codecs(place)
                 for face in speaker_media.faces:
                     tell_face(face, speaker_media, self.now)
             else:
                 self._close_media(speaker, speaker_media, listener, listener_media)
-        for leftover in speaker.media[len(self.plan.media) :]:
-            leftover.advertised = None
-            close_faces(self.call, leftover)
+        speaker.slots = listener.slots = tuple([media_plan.slot for media_plan in self.plan.media])
+        for leftover in speaker.media:
+            if leftover.index - 1 not in speaker.slots:
+                leftover.advertised = None
+                self._close_media(speaker, leftover, listener, listener.media_at(leftover.index - 1))
         wire(self.call)
         return listener
 
@@ -124,8 +127,10 @@ class Exchange:
         if request.via_branch is not None:
             branch = listener if is_offer else speaker
             branch.via_branch = request.via_branch
-        if request.label is not None:
-            speaker.label = request.label
+        if request.set_label is not None or request.label is not None:
+            speaker.label = request.set_label or request.label
+        if not is_offer and is_final_reply(request):
+            speaker.is_final = True
         for leg, interface in ((speaker, plan.facing.speaker), (listener, plan.facing.listener)):
             leg.interface, leg.family = interface.name, interface.family
         for leg, peer in ((speaker, listener), (listener, speaker)):
@@ -153,14 +158,13 @@ class Exchange:
         if ports.listener is not None:
             face = self._open_face(ports.listener, self.plan.facing.listener, media, like=current)
         assert face is not None
-        face.peer = speaker
-        face.key = media_plan.advertised.endpoint
-        if face is current:
-            return
-        if self.plan.role is Role.OFFER and current is not None and listener.has_answered:
-            face.state = FaceState.PENDING
-        else:
-            face.state = FaceState.CURRENT
+        face.serve(speaker, media_plan.advertised.endpoint)
+        if face is not current:
+            is_pending = self.plan.role is Role.OFFER and current is not None and listener.has_answered
+            face.state = FaceState.PENDING if is_pending else FaceState.CURRENT
+            # The leg is told of it now: it is the newest, even if it was there before.
+            media.faces.remove(face)
+            media.faces.append(face)
         for other in media.faces:
             if other is face or other.peer is not speaker:
                 continue

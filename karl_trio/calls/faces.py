@@ -34,7 +34,7 @@ def open_face(
     if pair.rtcp is not None:
         rtcp = _open_stream(pair.rtcp, Component.RTCP, None if like is None else like.rtcp, tos=tos, now=now)
         rtp.companion = rtcp
-    face = Face(interface=interface, rtp=rtp, rtcp=rtcp, peer=None, key=None, state=FaceState.CURRENT)
+    face = Face(interface=interface, rtp=rtp, rtcp=rtcp, peer=None, keys=(), state=FaceState.CURRENT)
     media.faces.append(face)
     if media.advertised is not None:
         tell_face(face, media, now)

@@ -55,7 +55,9 @@ class Leg:
         aliases: further tags that mean this leg.
         interface: name of the interface that faces it; None before one was chosen.
         family: address family that it is spoken to in.
-        media: its media, by their order in its SDP.
+        media: its media, by their slots.
+        slots: the slot of each m= section of the SDP that was last sent to it or came from it.
+        is_final: it has answered for good: another tag that answers is another leg.
         peers: the legs that it made an offer to or got one from.
         said: the last SDP that came from it.
         sent: the last SDP that it was sent.
@@ -70,6 +72,8 @@ class Leg:
     interface: str | None = None
     family: Family | None = None
     media: list[Media] = field(factory=list)
+    slots: tuple[int, ...] = ()
+    is_final: bool = False
     peers: list[Leg] = field(factory=list)
     said: str | None = None
     sent: SentSdp | None = None
@@ -89,11 +93,11 @@ class Leg:
         """Whether nothing that it might send would go anywhere, and it is not expected to send anything."""
         return not self.peers and not any(media.is_sending for media in self.media)
 
-    def media_at(self, place: int) -> Media:
-        """Return a media by its place in the SDP, from 0; it is made if it is not there yet."""
-        while len(self.media) <= place:
+    def media_at(self, slot: int) -> Media:
+        """Return a media by its slot, from 0; it is made if it is not there yet."""
+        while len(self.media) <= slot:
             self.media.append(Media(index=len(self.media) + 1))
-        return self.media[place]
+        return self.media[slot]
 
     def __repr__(self) -> str:
         return f"<Leg {self.tag or 'untagged'!r} {len(self.media)} media>"

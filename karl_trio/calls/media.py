@@ -3,7 +3,8 @@
 Theory of operation. What a leg says of a media in its SDP is one value, `Advertised`. What we told
 the leg in return, a pair of our ports, is a `Face`. A face is opened for the SDP of a peer: it is
 keyed by the peer and the endpoint that the peer advertised, so a re-offer that moves the peer's
-endpoint gives the leg new ports, and one that does not gives it the same ones, as rtpengine does.
+endpoint gives the leg new ports, and one that does not, or moves it back, gives it the same ones, as
+rtpengine does.
 
 A face opened by a re-offer is pending until the leg answers, and packets for the leg leave from the
 current one until then. One that was replaced is superseded: it goes on receiving, as the leg may
@@ -91,6 +92,10 @@ class Handling:
     block_short: bool = False
 
 
+MAX_KEYS = 4
+"""Endpoints of a peer that one face is remembered for: a few music servers, and the phone itself."""
+
+
 class FaceState(Enum):
     """How far the leg knows of a face."""
 
@@ -106,7 +111,7 @@ class Face:
     Attributes:
         rtcp: None when RTCP shares the RTP port for good.
         peer: whose SDP it was opened for; None until somebody answers.
-        key: the endpoint in that SDP.
+        keys: the endpoints in the SDPs that the leg was told of it for; empty for whatever comes first.
         superseded_at: when it was replaced, in seconds on Trio's clock.
     """
 
@@ -114,7 +119,7 @@ class Face:
     rtp: Stream
     rtcp: Stream | None
     peer: Leg | None
-    key: Endpoint | None
+    keys: tuple[Endpoint, ...]
     state: FaceState
     superseded_at: float = 0.0
 
@@ -127,6 +132,12 @@ class Face:
     @property
     def last_packet(self) -> float:
         return max(stream.last_packet for stream in self.streams)
+
+    def serve(self, peer: Leg, endpoint: Endpoint | None) -> None:
+        """Take note that the leg was told of the face for an SDP of a peer, with this endpoint in it."""
+        self.peer = peer
+        if endpoint is not None and endpoint not in self.keys:
+            self.keys = (*self.keys, endpoint)[-MAX_KEYS:]
 
     def supersede(self, now: float) -> None:
         self.state = FaceState.SUPERSEDED

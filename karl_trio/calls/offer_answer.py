@@ -47,7 +47,7 @@ def offer(calls: CallTable, request: OfferRequest, now: float) -> SdpReply:
     call = calls.get(request.call_id)
     if call is None:
         calls.admit(is_dry_run=request.dry_run)
-    parties = match_offer(call, request.from_tag, request.to_tag, request.via_branch)
+    parties = match_offer(call, request, description)
     plan = make_plan(
         Role.OFFER, parties, request, description, interfaces_for(calls, request), calls.settings
     )
@@ -69,9 +69,7 @@ def answer(calls: CallTable, request: AnswerRequest, now: float) -> SdpReply:
     if _has_passed_us(calls, request, description):
         return SdpReply(request.sdp)
     warnings = check_capabilities(request, description)
-    parties = match_answer(
-        call, request.from_tag, request.to_tag, request.via_branch, new_branch="new-branch" in request.flags
-    )
+    parties = match_answer(call, request)
     plan = make_plan(
         Role.ANSWER, parties, request, description, interfaces_for(calls, request), calls.settings
     )

@@ -6,7 +6,7 @@ A plan says what each media will be, which faces are used again and which ports 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 from attrs import evolve, frozen
@@ -31,6 +31,8 @@ from .matching import Parties
 from .media import Advertised, Face, Media, SourceRules
 from .mids import offered_mids
 from .muxing import MuxPlan, answer_mux, offer_mux
+from .reuse import face_to_use_again
+from .slots import Slots, slots_of_answer, slots_of_offer
 
 KEEPING_CODECS = frozenset({"static-codecs", "reuse-codecs"})
 """Flags of an offer that look back at the codecs of before."""
@@ -50,6 +52,7 @@ class MediaPlan:
     """What becomes of one m= section.
 
     Attributes:
+        slot: of the legs' media that it is about.
         section: as it came.
         advertised: what it says of the speaker.
         is_relayed: packets go through us; not for a rejected media, nor for m=message.
@@ -65,6 +68,7 @@ class MediaPlan:
         extensions: which RTP header extensions the listener is told of.
     """
 
+    slot: int
     section: MediaSection
     advertised: Advertised
     is_relayed: bool
@@ -141,27 +145,29 @@ def make_plan(
     told = None if informed is None else informed.sent
     if told is not None:
         description = reveal(description, told.hidden)
-    if role is Role.ANSWER and listener is not None and len(description.media) > len(listener.media):
-        raise InvalidSdp("the answer has more media than the offer")
-    if role is Role.ANSWER and listener is not None:
-        _refuse_other_kinds(description, listener)
+    if role is Role.OFFER:
+        slots = slots_of_offer(description, speaker)
+    else:
+        slots = slots_of_answer(description, informed)
+        _refuse_what_was_not_offered(description, slots, informed, listener)
     speaker_family = family_used(description, request)
     facing = choose_facing(interfaces, request, informed, listener, speaker_family)
     refuse_dangerous(description, request, allow_loopback=facing.speaker.is_loopback)
-    mids = _mids(role, request, description, listener)
+    mids = _mids(role, request, description, slots, listener)
     media = tuple(
         _plan_media(
             role,
             request,
             section,
-            mids[index],
-            _media_of(speaker, index),
-            _media_of(listener, index),
+            mids[place],
+            slots[place],
+            _media_of(speaker, slots[place]),
+            _media_of(listener, slots[place]),
             speaker,
             listener,
             facing.listener,
         )
-        for index, section in enumerate(description.media)
+        for place, section in enumerate(description.media)
     )
     codecs = _choose_codecs(role, request, media, told, listener)
     if codecs.emptied:
@@ -252,8 +258,8 @@ def source_rules(request: SdpRequest, settings: Settings) -> SourceRules:
     )
 
 
-def _media_of(leg: Leg | None, index: int) -> Media | None:
-    return leg.media[index] if leg is not None and index < len(leg.media) else None
+def _media_of(leg: Leg | None, slot: int) -> Media | None:
+    return leg.media[slot] if leg is not None and slot < len(leg.media) else None
 
 
 def family_used(description: Description, request: SdpRequest) -> Family | None:
@@ -287,10 +293,15 @@ def refuse_dangerous(description: Description, request: SdpRequest, *, allow_loo
                 raise InvalidSdp(f"{target}: {reason}")
 
 
-def _refuse_other_kinds(description: Description, listener: Leg) -> None:
-    """Refuse an answer that accepts another media than was offered (RFC 3264, 6)."""
-    for section, media in zip(description.media, listener.media, strict=False):
-        if section.port != 0 and media.advertised is not None and media.kind != section.kind:
+def _refuse_what_was_not_offered(
+    description: Description, slots: Slots, informed: Leg | None, listener: Leg | None
+) -> None:
+    """Refuse an answer with more media than its offer had, or other ones (RFC 3264, 6)."""
+    if informed is not None and informed.slots and len(slots) > len(informed.slots):
+        raise InvalidSdp("the answer has more media than the offer")
+    for section, slot in zip(description.media, slots, strict=True):
+        media = _media_of(listener, slot)
+        if section.port and media is not None and media.kind not in ("", section.kind):
             raise InvalidSdp(f"{section.kind} is no answer to {media.kind}")
 
 
@@ -336,6 +347,7 @@ def _plan_media(
     request: SdpRequest,
     section: MediaSection,
     mid: str | None,
+    slot: int,
     speaker_media: Media | None,
     listener_media: Media | None,
     speaker: Leg | None,
@@ -352,12 +364,19 @@ def _plan_media(
     is_relayed = not advertised.is_rejected and not is_refused and section.kind != "message"
     listener_face = None
     if is_relayed and speaker is not None and listener_media is not None:
-        listener_face = _face_to_use_again(
-            listener_media, speaker, advertised, request, listener_interface, needs_rtcp=mux.tells_rtcp
+        listener_face = face_to_use_again(
+            listener_media,
+            speaker,
+            section,
+            advertised,
+            request,
+            listener_interface,
+            needs_rtcp=mux.tells_rtcp,
         )
     # A new branch shares what no branch has answered to yet; the second to answer gets its own then.
     has_speaker_face = speaker_media is not None and speaker_media.latest_face(listener) is not None
     return MediaPlan(
+        slot=slot,
         section=section,
         advertised=advertised,
         is_relayed=is_relayed,
@@ -374,42 +393,21 @@ def _plan_media(
     )
 
 
-def _face_to_use_again(
-    media: Media,
-    speaker: Leg,
-    advertised: Advertised,
-    request: SdpRequest,
-    interface: Interface,
-    *,
-    needs_rtcp: bool,
-) -> Face | None:
-    face = media.latest_face(speaker)
-    if face is None or face.interface != interface or (needs_rtcp and face.rtcp is None):
-        return None
-    if face.key in (None, advertised.endpoint) or "port-latching" in request.flags:
-        return face
-    return None
-
-
 def _mids(
-    role: Role, request: SdpRequest, description: Description, listener: Leg | None
+    role: Role, request: SdpRequest, description: Description, slots: Slots, listener: Leg | None
 ) -> Sequence[str | None]:
     """Return what the listener is told that each media is called; None for what the speaker calls it."""
-    places = range(len(description.media))
-    advertised = [None if media is None else media.advertised for media in _media_of_all(listener, places)]
+    told = [_media_of(listener, slot) for slot in slots]
+    advertised = [None if media is None else media.advertised for media in told]
     if role is Role.ANSWER:
         # An answer calls the media what the offer called it, if anything (RFC 5888, 9.1).
         return [None if each is None else each.mid or "" for each in advertised]
-    known = [None if media is None else media.name for media in _media_of_all(listener, places)]
+    known = [None if media is None else media.name for media in told]
     own = [section.mid for section in description.media]
     generates = "generate-mid" in request.flags
     if not (generates or any(own) or any(known)):
         return [None] * len(own)
     return offered_mids(own, known, generates=generates)
-
-
-def _media_of_all(leg: Leg | None, places: Iterable[int]) -> list[Media | None]:
-    return [_media_of(leg, place) for place in places]
 
 
 def _packet_time(role: Role, section: MediaSection, wish: int | None) -> int | None:

@@ -121,7 +121,9 @@ class SdpRequest(CallRequest):
         to_tag: who it is to, as soon as that is known.
         sdp: the body, as it came.
         via_branch: tells the branches of a forked call apart.
-        label: a name for the leg that the SDP comes from.
+        label, set_label: a name for the leg that the SDP comes from.
+        alias_key: what makes an unknown from-tag another name of a known leg: sdp or address.
+        sip_message_type, sip_code: what the SDP came in: a request, or a reply with this status code.
         replace: parts of the SDP that become ours, as canonical words.
         direction: names of interfaces, towards the sender and the receiver of this SDP; as sent.
         from_interface, to_interface: the same one by one; they count more.
@@ -150,6 +152,10 @@ class SdpRequest(CallRequest):
     sdp: Body
     via_branch: str | None = None
     label: str | None = None
+    set_label: str | None = None
+    alias_key: str | None = None
+    sip_message_type: str | None = None
+    sip_code: int | None = None
     replace: frozenset[str] = frozenset()
     direction: tuple[str, ...] = ()
     from_interface: str | None = None
