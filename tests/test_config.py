@@ -162,6 +162,7 @@ def test_log_level_is_also_understood_as_a_number_of_rtpengine(write, given, lev
             "control-allow = 'proxy.example.net'",
             "control-allow: 'proxy.example.net': expected an address, or a network such as 10.0.0.0/8",
         ),
+        ("listen-https = '443'", "listen-https: expected https-cert to be set as well"),
         ("listen-ng = '0'", "listen-ng: '0': 0 is not a port from 1 to 65535"),
         ("listen-http = 'proxy:80'", "listen-http: 'proxy:80': proxy is not an IPv4 or IPv6 address"),
         ("interface = '10.0.0.300'", "interface: '10.0.0.300': 10.0.0.300 is not an IPv4 or IPv6 address"),
@@ -394,6 +395,7 @@ def test_which_settings_need_a_restart():
     }
     others |= {"control_allow": ("10.0.0.0/8",), "listen_tcp_ng": ("1",), "templates": ("a=symmetric",)}
     others |= {"log_level": "debug", "log_format": "json", "recording_dir": "x", "listen_http": ("1",)}
+    others |= {"listen_https": ("1",), "https_cert": "x", "https_key": "x"}
     changes = differences(Settings(), Settings(**others))
     assert {it.name for it in changes} == set(descriptions())
     assert {it.name for it in changes if it.needs_restart} == {
@@ -406,16 +408,14 @@ def test_which_settings_need_a_restart():
             "port_rest",
             "log_format",
             "listen_http",
+            "listen_https",
         )
     }
 
 
 def test_settings_that_nothing_acts_on_yet_are_told():
     assert without_effect(Settings(timeout=1)) == ()
-    assert without_effect(Settings(recording_dir="/srv/x", listen_http=("80",))) == (
-        "recording-dir",
-        "listen-http",
-    )
+    assert without_effect(Settings(recording_dir="/srv/x")) == ("recording-dir",)
 
 
 def test_port_zero_listens_only_where_it_is_asked_for():

@@ -18,7 +18,7 @@ HIGHEST_PORT = 65535
 HIGHEST_TOS = 255
 """One octet, in IPv4's TOS and in IPv6's traffic class alike."""
 
-_LISTENERS = ("listen_ng", "listen_tcp_ng", "listen_http")
+_LISTENERS = ("listen_ng", "listen_tcp_ng", "listen_http", "listen_https")
 
 _DURATIONS = ("port_rest", "timeout", "silent_timeout", "offer_timeout", "final_timeout", "delete_delay")
 
@@ -42,6 +42,8 @@ def check(settings: Settings) -> Iterator[Fault]:
         yield from _check_listen(name, getattr(settings, name))
     if not any(getattr(settings, name) for name in _LISTENERS):
         yield Fault(("listen_ng",), "expected at least one address, or nothing could control the calls")
+    if settings.listen_https and not (settings.https_cert or settings.https_key):
+        yield Fault(("listen_https", "https_cert"), "expected https-cert to be set as well")
     yield from _check_networks("control_allow", settings.control_allow)
     yield from _check_interfaces(settings)
     yield from _check_ports(settings)

@@ -43,6 +43,25 @@ class Settings:
         default=(),
         metadata=_about("Where NG requests are taken over TCP, written as for listen-ng.", restart=True),
     )
+    listen_http: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            "Where HTTP and WebSocket requests are taken, written as for listen-ng.", restart=True
+        ),
+    )
+    listen_https: tuple[str, ...] = field(
+        default=(),
+        metadata=_about("Where they are taken over TLS; https-cert has to be there.", restart=True),
+    )
+    https_cert: str = field(
+        default="",
+        metadata=_about(
+            "The PEM file with the certificate for HTTPS and those above it; read again at SIGHUP."
+        ),
+    )
+    https_key: str = field(
+        default="", metadata=_about("The PEM file with its key; if left out, https-cert has both.")
+    )
     control_allow: tuple[str, ...] = field(
         default=("127.0.0.0/8", "::1"),
         metadata=_about(
@@ -118,10 +137,6 @@ class Settings:
     )
     recording_dir: str = field(
         default="", metadata=_about("The directory for recordings; has no effect yet.", effective=False)
-    )
-    listen_http: tuple[str, ...] = field(
-        default=(),
-        metadata=_about("Where HTTP requests are taken; has no effect yet.", restart=True, effective=False),
     )
 
 

@@ -101,6 +101,9 @@ async def serve(
             nursery.start_soon(notifier.watchdog)
             for listener in listeners:
                 nursery.start_soon(listener.serve, dispatcher)
+            if listeners.tls is not None:
+                daemon.followers.append(listeners.tls.follow)
+                nursery.start_soon(listeners.tls.run)
             log.info("NG requests are taken %s", listeners)
             warn_of_unreachable(listeners, access)
             log_capacity(open_files, calls.interfaces)

@@ -13,9 +13,11 @@ from karl_trio.config import Settings, parse_listen
 from karl_trio.endpoint import Endpoint
 
 from .access import Access
+from .http import serve_http
 from .sockets import is_loopback
 from .streams import FILES_FOR_MEDIA, MAX_CONNECTIONS, Protocol, StreamListener
 from .tcp import serve_ng
+from .tls import Tls
 from .udp import UdpListener
 
 log = logging.getLogger(__name__)
@@ -25,17 +27,29 @@ Listener = UdpListener | StreamListener
 
 @frozen
 class Listeners:
-    """Those that are open, by what is spoken there."""
+    """Those that are open, by what is spoken there.
+
+    Attributes:
+        tls: what `https` shows, if there is any of it.
+    """
 
     ng: tuple[UdpListener, ...]
     tcp_ng: tuple[StreamListener, ...]
+    http: tuple[StreamListener, ...]
+    https: tuple[StreamListener, ...]
+    tls: Tls | None
 
     def __iter__(self) -> Iterator[Listener]:
-        return chain(self.ng, self.tcp_ng)
+        return chain(self.ng, self.tcp_ng, self.http, self.https)
 
     def __str__(self) -> str:
         """Where requests are taken, for a person: "at ADDRESS, over TCP at ADDRESS"."""
-        kinds: dict[str, tuple[Listener, ...]] = {"at": self.ng, "over TCP at": self.tcp_ng}
+        kinds: dict[str, tuple[Listener, ...]] = {
+            "at": self.ng,
+            "over TCP at": self.tcp_ng,
+            "over HTTP at": self.http,
+            "over HTTPS at": self.https,
+        }
         return ", ".join(
             f"{kind} {listener.endpoint}" for kind, listeners in kinds.items() for listener in listeners
         )
@@ -49,22 +63,27 @@ def listening(settings: Settings, access: Access, open_files: int) -> Iterator[L
         open_files: how many files the process may have open.
 
     Raises:
-        ListenError: an address is taken, or not ours.
+        ListenError: an address is taken, or not ours, or the certificate cannot be used.
     """
     most = min(MAX_CONNECTIONS, open_files // FILES_FOR_MEDIA)
     tos = settings.control_tos
     with ExitStack() as opened:
 
-        def opened_at(endpoint: Endpoint, protocol: Protocol) -> StreamListener:
-            listener = StreamListener.open(endpoint, access, protocol, tos=tos, max_connections=most)
-            return opened.enter_context(closing(listener))
+        def each(addresses: tuple[str, ...], protocol: Protocol) -> Iterator[StreamListener]:
+            for endpoint in _endpoints(addresses):
+                listener = StreamListener.open(endpoint, access, protocol, tos=tos, max_connections=most)
+                yield opened.enter_context(closing(listener))
 
+        tls = Tls.of(settings) if settings.listen_https else None
         yield Listeners(
             ng=tuple(
                 opened.enter_context(closing(UdpListener.open(endpoint, access, tos=tos)))
                 for endpoint in _endpoints(settings.listen_ng)
             ),
-            tcp_ng=tuple(opened_at(endpoint, serve_ng) for endpoint in _endpoints(settings.listen_tcp_ng)),
+            tcp_ng=tuple(each(settings.listen_tcp_ng, serve_ng)),
+            http=tuple(each(settings.listen_http, serve_http)),
+            https=tuple(each(settings.listen_https, tls.over(serve_http))) if tls else (),
+            tls=tls,
         )
 
 

@@ -22,12 +22,14 @@ class Served:
     Attributes:
         reason: why it was hung up on, or None.
         ended: set when the connection is no longer served.
+        patience: seconds that it waits for what it expects.
     """
 
     stream: trio.abc.Stream
     _server_end: trio.StapledStream
     reason: object = None
     ended: trio.Event = field(factory=trio.Event)
+    patience: float = 5.0
 
     async def send(self, octets):
         await self.stream.send_all(octets)
@@ -38,7 +40,7 @@ class Served:
 
     async def receive(self):
         """What comes next, in one piece."""
-        with trio.fail_after(5):
+        with trio.fail_after(self.patience):
             return bytes(await self.stream.receive_some())
 
     async def rest(self):

@@ -98,10 +98,10 @@ async def test_a_floating_media_address_that_is_elsewhere_now_is_no_reason_to_gi
 
 async def test_room_for_calls_and_settings_without_effect_are_logged(nursery, caplog):
     caplog.set_level(logging.INFO)
-    settings = Settings(listen_ng=("127.0.0.1:0",), interface=("127.0.0.1",), listen_http=("80",))
+    settings = Settings(listen_ng=("127.0.0.1:0",), interface=("127.0.0.1",), recording_dir="/srv")
     await nursery.start(app.serve, settings)
     assert "room for about" in caplog.text
-    assert "listen-http is set, but has no effect" in caplog.text
+    assert "recording-dir is set, but has no effect" in caplog.text
 
 
 @pytest.mark.parametrize(

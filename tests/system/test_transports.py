@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import ssl
 from contextlib import asynccontextmanager
+from functools import partial
+from http.client import HTTPConnection, HTTPSConnection
 
 import pytest
 import trio
+import trustme
 from attrs import evolve
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, BytesMessage, Request
 
 from karl_trio.cli.synthetic import destination_in
 from karl_trio.config import Settings
@@ -17,16 +25,40 @@ from ..security.hosts import Phone, rtp, sdp
 
 SETTINGS = Settings(
     listen_ng=("127.0.0.1:0",),
-    listen_tcp_ng=("127.0.0.1:0", "[::1]:0"),
+    listen_tcp_ng=("127.0.0.1:0",),
+    listen_http=("127.0.0.1:0",),
+    listen_https=("127.0.0.1:0",),
     interface=("127.0.0.1",),
     port_min=35700,
     port_max=35799,
 )
 
 
+AUTHORITY = trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A file with a certificate and its key."""
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    AUTHORITY.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem.write_to_path(path)
+    return str(path)
+
+
 @pytest.fixture
-async def served(nursery):
-    return await nursery.start(app.serve, SETTINGS)
+def settings(certificate):
+    return evolve(SETTINGS, https_cert=certificate)
+
+
+@pytest.fixture
+async def served(nursery, settings):
+    return await nursery.start(app.serve, settings)
+
+
+def trusting():
+    context = ssl.create_default_context()
+    AUTHORITY.configure_trust(context)
+    return context
 
 
 class Proxy:
@@ -70,6 +102,83 @@ async def over_tcp(served):
         yield Proxy(exchange)
 
 
+def over_http(path, content_type, *, is_secure=False):
+    """The stdlib's client, in a thread, on one connection."""
+
+    @asynccontextmanager
+    async def transport(served):
+        if is_secure:
+            endpoint = served.listeners.https[0].endpoint
+            client = HTTPSConnection(endpoint.address, endpoint.port, context=trusting(), timeout=5)
+        else:
+            endpoint = served.listeners.http[0].endpoint
+            client = HTTPConnection(endpoint.address, endpoint.port, timeout=5)
+
+        def post(message):
+            client.request("POST", path, message, {"Content-Type": content_type})
+            response = client.getresponse()
+            assert (response.status, response.headers["Content-Type"]) == (200, content_type)
+            return response.read()
+
+        try:
+            yield Proxy(partial(trio.to_thread.run_sync, post), has_cookie=path == "/ng")
+        finally:
+            client.close()
+
+    return transport
+
+
+def over_websocket(subprotocol, *, is_secure=False):
+    @asynccontextmanager
+    async def transport(served):
+        if is_secure:
+            endpoint = served.listeners.https[0].endpoint
+            stream = await trio.open_ssl_over_tcp_stream(
+                endpoint.address, endpoint.port, ssl_context=trusting(), https_compatible=True
+            )
+        else:
+            endpoint = served.listeners.http[0].endpoint
+            stream = await trio.open_tcp_stream(endpoint.address, endpoint.port)
+        protocol = WSConnection(ConnectionType.CLIENT)
+
+        async def next_event():
+            while True:
+                for event in protocol.events():
+                    return event
+                protocol.receive_data(await stream.receive_some())
+
+        async def exchange(message):
+            await stream.send_all(protocol.send(BytesMessage(data=message)))
+            received = b""
+            while True:
+                event = await next_event()
+                received += event.data
+                if event.message_finished:
+                    return received
+
+        async with stream:
+            await stream.send_all(protocol.send(Request(host="x", target="/", subprotocols=[subprotocol])))
+            assert isinstance(await next_event(), AcceptConnection)
+            yield Proxy(exchange, has_cookie=subprotocol == "ng.rtpengine.com")
+
+    return transport
+
+
+NG = "application/x-rtpengine-ng"
+each_transport = pytest.mark.parametrize(
+    "transport",
+    [
+        pytest.param(over_tcp, id="TCP"),
+        pytest.param(over_http("/ng", NG), id="HTTP"),
+        pytest.param(over_http("/ng-plain", NG), id="HTTP plain"),
+        pytest.param(over_http("/ng", NG, is_secure=True), id="HTTPS"),
+        pytest.param(over_websocket("ng.rtpengine.com"), id="WebSocket"),
+        pytest.param(over_websocket("ng-plain.rtpengine.com"), id="WebSocket plain"),
+        pytest.param(over_websocket("ng.rtpengine.com", is_secure=True), id="WebSocket over TLS"),
+    ],
+)
+
+
 def is_whole(octets):
     try:
         parse(octets)
@@ -84,7 +193,7 @@ async def hears(phone, datagram):
     assert phone.heard() == [datagram]
 
 
-@pytest.mark.parametrize("transport", [over_tcp])
+@each_transport
 async def test_a_call_is_set_up_and_its_media_flows(served, transport):
     alice, bob = Phone("127.0.1.1"), Phone("127.0.2.1")
     try:
@@ -107,7 +216,7 @@ async def test_a_call_is_set_up_and_its_media_flows(served, transport):
         bob.close()
 
 
-@pytest.mark.parametrize("transport", [over_tcp])
+@each_transport
 async def test_a_reply_is_whole_however_long_it_is(served, transport):
     """Over UDP it would shed what is dispensable."""
     async with transport(served) as proxy:
@@ -145,7 +254,28 @@ async def test_a_client_whose_port_is_also_one_of_media_is_served(served):
                 assert await same_port.recv(100) == b"c1 d6:result4:ponge"
 
 
-async def test_without_udp_it_can_be_controlled_as_well(nursery):
-    served = await nursery.start(app.serve, evolve(SETTINGS, listen_ng=()))
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+async def test_curl_is_a_client(served, tmp_path):
+    http, https = served.listeners.http[0].endpoint, served.listeners.https[0].endpoint
+    AUTHORITY.cert_pem.write_to_path(tmp_path / "authority.pem")
+
+    async def curl(*words):
+        command = ["curl", "--silent", "--show-error", "--max-time", "5", *words]
+        return (await trio.run_process(command, capture_stdout=True)).stdout
+
+    assert await curl(f"http://{http}/ping") == b"pong\n"
+    assert await curl("--cacert", str(tmp_path / "authority.pem"), f"https://{https}/ping") == b"pong\n"
+    assert await curl("-d", "c1 d7:command4:pinge", f"http://{http}/ng") == b"c1 d6:result4:ponge"
+    reply = await curl("--json", '{"command": "ping"}', f"http://{http}/ng-plain")
+    assert json.loads(reply) == {"result": "pong"}
+    # curl waits for leave before it sends as much as this.
+    listed = await curl(
+        "--json", json.dumps({"command": "list", "x": "x" * 60_000}), f"http://{http}/ng-plain"
+    )
+    assert json.loads(listed)["calls"] == []
+
+
+async def test_without_udp_it_can_be_controlled_as_well(nursery, settings):
+    served = await nursery.start(app.serve, evolve(settings, listen_ng=()))
     async with over_tcp(served) as proxy:
         assert await proxy.ask("ping") == {"result": "pong"}
