@@ -187,6 +187,7 @@ class Call:
         """
         for leg in self.legs:
             leg.peers.clear()
+            leg.subscribers.clear()
             leg.media.clear()
         self.legs.clear()
         self.controls.clear()

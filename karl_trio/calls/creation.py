@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from karl_trio.errors import CodecNegotiationFailed, InvalidParameters, InvalidSessionState, NotSupported
-from karl_trio.ng.requests import CreateAnswerRequest, CreateRequest
+from karl_trio.ng.leg_requests import CreateAnswerRequest, CreateRequest
 from karl_trio.sdp.attributes import Direction
 from karl_trio.sdp.description import MAX_MEDIA, MediaSection
 from karl_trio.sdp.own import NAME, codec_section, describe

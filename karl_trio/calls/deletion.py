@@ -7,6 +7,7 @@ import logging
 from karl_trio.errors import UnknownCall
 from karl_trio.ng.requests import DeleteRequest
 
+from .audience import sources_of
 from .call import Call, EndReason
 from .faces import close_face
 from .leg import Leg
@@ -55,6 +56,9 @@ def remove_leg(call: Call, leg: Leg) -> None:
     for media in leg.media:
         for face in list(media.faces):
             close_face(call, media, face)
+    for other in call.legs:
+        other.subscribers = [each for each in other.subscribers if each.listener is not leg]
+    leg.subscribers.clear()
     for peer in leg.peers:
         peer.peers.remove(leg)
         for media in peer.media:
@@ -64,7 +68,7 @@ def remove_leg(call: Call, leg: Leg) -> None:
 
 
 def _legs_to_delete(call: Call, request: DeleteRequest) -> list[Leg]:
-    """Return the legs that go: all of them, or one with those that are left talking to nobody."""
+    """Return the legs that go: all of them, or one with those that it leaves with nobody to hear."""
     if request.from_tag is None and request.to_tag is None:
         return list(call.legs)
     tag = request.from_tag
@@ -82,4 +86,9 @@ def _legs_to_delete(call: Call, request: DeleteRequest) -> list[Leg]:
             leg = leg if branch is None and is_bye else branch
     if leg is None:
         return []
-    return [leg, *(peer for peer in leg.peers if peer.peers == [leg])]
+    gone = [leg, *(peer for peer in leg.peers if peer.peers == [leg])]
+    for other in call.legs:
+        sources = sources_of(call, other)
+        if other not in gone and sources and not other.peers and all(source in gone for source in sources):
+            gone.append(other)
+    return gone

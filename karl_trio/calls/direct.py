@@ -17,7 +17,8 @@ from karl_trio.endpoint import Family
 from karl_trio.errors import InvalidSdp, InvalidSessionState
 from karl_trio.media.interfaces import Interface
 from karl_trio.media.ports import PortPair
-from karl_trio.ng.requests import CreateRequest, PublishRequest, SdpRequest
+from karl_trio.ng.leg_requests import CreateRequest, PublishRequest, SubscribeRequest
+from karl_trio.ng.requests import SdpRequest
 from karl_trio.sdp import own
 from karl_trio.sdp.attributes import Direction
 from karl_trio.sdp.changes import MediaChanges, SessionChanges
@@ -218,7 +219,10 @@ def find_leg(calls: CallTable, request: SdpRequest) -> Leg | None:
 
 
 def find_interface(
-    calls: CallTable, request: PublishRequest | CreateRequest, leg: Leg | None, family: Family | None
+    calls: CallTable,
+    request: PublishRequest | CreateRequest | SubscribeRequest,
+    leg: Leg | None,
+    family: Family | None,
 ) -> tuple[Interface, tuple[str, ...]]:
     """Return the interface toward a leg, and warnings: the one asked for, or that it is known from.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from karl_trio.endpoint import Family
 from karl_trio.sdp.selection import OfferedCodecs
@@ -43,6 +43,32 @@ class Course(Enum):
     NOWHERE = "blackhole"
 
 
+class Heard(Enum):
+    """What of a leg's media somebody listens to."""
+
+    SAID = "what it says"
+    EGRESS = "what it is sent"
+    RTCP = "what it says, its RTCP alone"
+
+
+@frozen(kw_only=True, eq=False)
+class Subscription:
+    """Somebody who listens to a leg without being its peer.
+
+    Attributes:
+        media: what is listened to, by its place in the leg's SDP, from 1.
+        listener: who listens.
+        listener_media: as which media, likewise.
+        is_back_channel: it came with a subscription of the leg to the listener, and ends with it.
+    """
+
+    media: int
+    listener: Leg
+    listener_media: int
+    heard: Heard = Heard.SAID
+    is_back_channel: bool = False
+
+
 @define(eq=False, kw_only=True)
 class Leg:
     """One participant of a call (rtpengine: monologue).
@@ -59,6 +85,7 @@ class Leg:
         slots: the slot of each m= section of the SDP that was last sent to it or came from it.
         is_final: it has answered for good: another tag that answers is another leg.
         peers: the legs that it made an offer to or got one from.
+        subscribers: those who listen to it without being its peers.
         said: the last SDP that came from it.
         sent: the last SDP that it was sent.
         course: where its media goes.
@@ -75,6 +102,7 @@ class Leg:
     slots: tuple[int, ...] = ()
     is_final: bool = False
     peers: list[Leg] = field(factory=list)
+    subscribers: list[Subscription] = field(factory=list)
     said: str | None = None
     sent: SentSdp | None = None
     course: Course = Course.ONWARD

@@ -209,6 +209,13 @@ class Media:
                 return face
         return None
 
+    def face_for(self, source: Leg) -> Face | None:
+        """Return the face that packets of a leg which is no peer leave from."""
+        face = self.current_face(source)
+        if face is not None:
+            return face
+        return next((face for face in reversed(self.faces) if face.state is FaceState.CURRENT), None)
+
     def latest_face(self, peer: Leg | None) -> Face | None:
         """Return the face that the leg was last told of for `peer`; one nobody has claimed yet counts.
 

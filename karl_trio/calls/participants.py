@@ -37,7 +37,7 @@ def find_party(call: Call, request: PartyRequest) -> Leg:
 def find_parties(call: Call, request: PartyRequest) -> tuple[Leg, ...]:
     """Return the legs that a request is about, as many as it names.
 
-    Of `from-tags`, those that the call does not have are left out.
+    Of `from-tags`, in their order, those that the call does not have are left out.
 
     Raises:
         InvalidParameters: it names none.
@@ -50,8 +50,8 @@ def find_parties(call: Call, request: PartyRequest) -> tuple[Leg, ...]:
         return (leg,)
     if not request.from_tags:
         raise InvalidParameters("no participant is named")
-    found = {call.find_leg(tag) for tag in request.from_tags}
-    legs = tuple(leg for leg in call.legs if leg in found)
+    found = dict.fromkeys(call.find_leg(tag) for tag in request.from_tags)
+    legs = tuple(leg for leg in found if leg is not None)
     if not legs:
         raise InvalidSessionState(f"none of the tags {', '.join(request.from_tags)}")
     return legs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from karl_trio.errors import CodecNegotiationFailed, InvalidSessionState
-from karl_trio.ng.requests import PublishRequest
+from karl_trio.ng.leg_requests import PublishRequest
 from karl_trio.sdp.attributes import Direction
 from karl_trio.sdp.description import MediaSection, parse
 from karl_trio.sdp.own import answer_section, rejection

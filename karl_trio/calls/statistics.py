@@ -9,6 +9,7 @@ from karl_trio.media.latch import State
 from karl_trio.media.relay import Component, Stream
 from karl_trio.rtp.reception import Reception
 
+from .audience import sources_of
 from .call import Call, EndReason
 from .controls import WHOLE_CALL, Control, Reach
 from .leg import Course, Leg
@@ -133,7 +134,7 @@ def _legs_asked_for(call: Call, tag: str | None) -> Iterable[Leg]:
     if tag is None:
         return call.legs
     leg = call.find_leg(tag)
-    return () if leg is None else (leg, *leg.peers)
+    return () if leg is None else dict.fromkeys((leg, *leg.peers, *sources_of(call, leg)))
 
 
 def _name(call: Call, leg: Leg) -> str:
@@ -155,12 +156,12 @@ def _list_entry(call: Call) -> Tree:
 
 
 def _leg_tree(call: Call, leg: Leg) -> Tree:
-    peers = [{"tag": _name(call, peer), "type": "offer/answer"} for peer in leg.peers]
+    listeners = dict.fromkeys(each.listener for each in leg.subscribers)
     tree: Tree = {
         "tag": leg.tag if leg.tag is not None else "",
         "created": int(leg.created),
-        "subscriptions": peers,
-        "subscribers": peers,
+        "subscriptions": _relations(call, leg.peers, sources_of(call, leg)),
+        "subscribers": _relations(call, leg.peers, listeners),
         "medias": [_media_tree(media, leg, call) for media in leg.media],
     }
     flags = list(_leg_flags(call, leg))
@@ -173,6 +174,11 @@ def _leg_tree(call: Call, leg: Leg) -> Tree:
     if leg.aliases:
         tree["tag-aliases"] = sorted(leg.aliases)
     return tree
+
+
+def _relations(call: Call, peers: Iterable[Leg], others: Iterable[Leg]) -> list[Tree]:
+    kinds = [(leg, "offer/answer") for leg in peers] + [(leg, "pub/sub") for leg in others]
+    return [{"tag": _name(call, leg), "type": kind} for leg, kind in kinds]
 
 
 def _call_flags(call: Call) -> list[str]:

@@ -13,16 +13,16 @@ from karl_trio.media.relay import Sink, Stream
 from .call import Call
 from .extensions import common_ids
 from .filtering import rtcp_filter, rtp_filter
-from .leg import Course, Leg
+from .leg import Course, Heard, Leg, Subscription
 from .media import Face, Media
 
 
 def wire(call: Call) -> None:
     """Set the sinks of every stream of a call.
 
-    RTP goes from a leg that sends to each of its peers that receives (RFC 3264, 5.1: a leg on hold is
-    sent nothing); RTCP goes on whatever the direction (RFC 3264, 5.1 and 8.4). On its way to one leg it
-    may have to pass a filter.
+    RTP goes from a leg that sends to each of its peers and subscribers that receives (RFC 3264, 5.1: a leg
+    on hold is sent nothing); RTCP goes on whatever the direction (RFC 3264, 5.1 and 8.4). On its way to one
+    leg it may have to pass a filter.
     """
     for leg, media in call.media:
         if call.drops_traffic or leg.course is not Course.ONWARD:
@@ -40,6 +40,8 @@ def wire(call: Call) -> None:
 
 def _rtp_sinks(call: Call, flow: Flow) -> Iterator[Sink]:
     controls = call.controls.on(flow.source, flow.listener)
+    if flow.overhears is not None:
+        controls |= call.controls.on(flow.source, flow.overhears.listener)
     sink = rtp_filter(flow.face.rtp, flow.rtp_sink, flow.media, flow.listener_media, controls)
     if sink is not None:
         yield sink
@@ -67,6 +69,8 @@ class Flow:
         source, media: the leg that sends it, and as which of its media.
         listener, listener_media: who gets it, and as which media.
         face: where it leaves from.
+        is_rtcp_only: RTP takes another way.
+        overhears: the flow that this is a copy of, for somebody who listens to what its listener is sent.
     """
 
     source: Leg
@@ -74,9 +78,13 @@ class Flow:
     listener: Leg
     listener_media: Media
     face: Face
+    is_rtcp_only: bool = False
+    overhears: Flow | None = None
 
     @property
     def carries_rtp(self) -> bool:
+        if self.is_rtcp_only or (self.overhears is not None and not self.overhears.carries_rtp):
+            return False
         return self.media.is_sending and self.listener_media.is_receiving
 
     @property
@@ -100,4 +108,41 @@ def flows_from(leg: Leg, media: Media) -> Iterator[Flow]:
             peer_media = peer.media[media.index - 1]
             face = peer_media.current_face(leg)
             if face is not None:
-                yield Flow(source=leg, media=media, listener=peer, listener_media=peer_media, face=face)
+                flow = Flow(source=leg, media=media, listener=peer, listener_media=peer_media, face=face)
+                yield flow
+                yield from _copies(flow)
+    for subscription in leg.subscribers:
+        if subscription.media != media.index or subscription.heard is Heard.EGRESS:
+            continue
+        found = _flow_to(subscription, leg, media)
+        if found is not None:
+            yield found
+            yield from _copies(found)
+
+
+def _copies(flow: Flow) -> Iterator[Flow]:
+    """Go through the copies of a flow that go to those who listen to what its listener is sent."""
+    for subscription in flow.listener.subscribers:
+        if subscription.heard is Heard.EGRESS and subscription.media == flow.listener_media.index:
+            copy = _flow_to(subscription, flow.source, flow.media, overhears=flow)
+            if copy is not None:
+                yield copy
+
+
+def _flow_to(
+    subscription: Subscription, source: Leg, media: Media, *, overhears: Flow | None = None
+) -> Flow | None:
+    listener = subscription.listener
+    listener_media = listener.media[subscription.listener_media - 1]
+    face = listener_media.face_for(source)
+    if face is None:
+        return None
+    return Flow(
+        source=source,
+        media=media,
+        listener=listener,
+        listener_media=listener_media,
+        face=face,
+        is_rtcp_only=subscription.heard is Heard.RTCP,
+        overhears=overhears,
+    )

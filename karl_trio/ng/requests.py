@@ -76,8 +76,6 @@ class PartyRequest(CallRequest):
     all: str | None = None
 
 
-NO_BODY = Body("")
-
 RequestT = TypeVar("RequestT", bound=Request)
 
 
@@ -199,49 +197,6 @@ class AnswerRequest(SdpRequest):
     """An SDP answer on its way back."""
 
     to_tag: str
-
-
-@_request("publish")
-@frozen(kw_only=True)
-class PublishRequest(SdpRequest):
-    """An SDP offer that we answer ourselves: media for whoever subscribes to it.
-
-    Attributes:
-        call_id, from_tag: made up if empty.
-        interface: name of the one toward the publisher.
-        peer: an address in the network that the publisher is in, to find the interface by.
-    """
-
-    call_id: str = ""
-    from_tag: str = ""
-    interface: str | None = None
-    peer: Address | None = None
-
-
-@_request("create")
-@frozen(kw_only=True)
-class CreateRequest(SdpRequest):
-    """Asks for an SDP offer of ours.
-
-    Attributes:
-        call_id, from_tag: made up if empty; the tag is that of the leg that the offer is for.
-        interface: name of the one toward that leg.
-        peer: an address in the network that it is in, to find the interface by.
-        medias: each with its type and codecs; one of audio if empty.
-    """
-
-    call_id: str = ""
-    from_tag: str = ""
-    sdp: Body = NO_BODY
-    interface: str | None = None
-    peer: Address | None = None
-    medias: tuple[Mapping[str, Any], ...] = ()
-
-
-@_request("create answer")
-@frozen(kw_only=True)
-class CreateAnswerRequest(SdpRequest):
-    """The answer to an offer of ours."""
 
 
 @_request("delete")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import trio
 
-from karl_trio.calls import creation, deletion, offer_answer, publishing
+from karl_trio.calls import creation, deletion, offer_answer, publishing, subscriptions
+from karl_trio.calls.statistics import query_reply
 from karl_trio.ng.requests import structure
 from karl_trio.sdp.description import parse
 
@@ -61,6 +62,23 @@ class Proxy:
         return self._carry_out(
             creation.create_answer, "create answer", call_id, from_tag=from_tag, sdp=body, **keys
         )
+
+    def subscribe(self, *, call_id="call-1", **keys):
+        """Ask for an offer to a listener; return the whole reply."""
+        return self._carry_out(subscriptions.subscribe_request, "subscribe request", call_id, **keys)
+
+    def subscribe_answer(self, body, to_tag, *, call_id="call-1", **keys):
+        return self._carry_out(
+            subscriptions.subscribe_answer, "subscribe answer", call_id, to_tag=to_tag, sdp=body, **keys
+        )
+
+    def unsubscribe(self, to_tag, *, call_id="call-1", **keys):
+        subscriptions.unsubscribe(
+            self.calls, self._request("unsubscribe", call_id, {"to_tag": to_tag, **keys})
+        )
+
+    def query(self, call_id="call-1", *, from_tag=None, to_tag=None):
+        return query_reply(self.call(call_id), from_tag, to_tag)
 
     def call(self, call_id="call-1"):
         return self.calls.find(call_id)

@@ -147,3 +147,49 @@ async def test_deleting_again_makes_the_end_no_later(autojump_clock, proxy, reap
     proxy.delete(from_tag="alice", delete_delay=50)
     await trio.sleep(11)
     assert len(reaped) == 0
+
+
+def listen(proxy, source, listener="recorder", **keys):
+    proxy.subscribe(from_tag=source, to_tag=listener, **keys)
+    proxy.subscribe_answer(sdp(6000, direction="recvonly"), listener)
+
+
+async def test_a_listener_neither_keeps_a_dead_call_alive_nor_is_missed_itself(autojump_clock, proxy, reaped):
+    await connected(proxy)
+    listen(proxy, "alice")
+    for _ in range(5):
+        await trio.sleep(50)
+        hear(proxy.call(), "alice")
+    assert len(reaped) == 1
+    await trio.sleep(50)
+    hear(proxy.call(), "recorder")
+    await trio.sleep(12)
+    assert len(reaped) == 0
+    assert reaped.totals.ended[EndReason.TIMEOUT] == 1
+
+
+async def test_a_listener_to_a_ringing_call_does_not_make_it_an_answered_one(autojump_clock, proxy, reaped):
+    proxy.offer(sdp(4000))
+    listen(proxy, "alice")
+    await trio.sleep(300)
+    assert len(reaped) == 1
+
+
+async def test_published_media_lives_while_it_is_heard(autojump_clock, proxy, reaped):
+    reaped.settings = evolve(reaped.settings, offer_timeout=120)
+    proxy.publish(sdp(4000, direction="sendonly"))
+    for _ in range(10):
+        await trio.sleep(50)
+        hear(proxy.call(), "alice")
+    assert len(reaped) == 1
+    await trio.sleep(62)
+    assert reaped.totals.ended[EndReason.TIMEOUT] == 1
+
+
+async def test_an_offer_of_ours_that_nobody_answers_is_reaped(autojump_clock, proxy, reaped):
+    reaped.settings = evolve(reaped.settings, offer_timeout=120)
+    proxy.create()
+    await trio.sleep(118)
+    assert len(reaped) == 1
+    await trio.sleep(4)
+    assert reaped.totals.ended[EndReason.OFFER_TIMEOUT] == 1

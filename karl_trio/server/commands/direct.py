@@ -6,7 +6,7 @@ import trio
 
 from karl_trio.calls import creation, publishing
 from karl_trio.calls.direct import DirectReply
-from karl_trio.ng.requests import CreateAnswerRequest, CreateRequest, PublishRequest
+from karl_trio.ng.leg_requests import CreateAnswerRequest, CreateRequest, PublishRequest
 from karl_trio.server.daemon import Daemon
 from karl_trio.server.registry import Reply, command
 

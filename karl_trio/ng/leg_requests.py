@@ -1,0 +1,114 @@
+"""The requests about single legs: their SDP is exchanged with us, or they are told to listen to others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from .requests import CallRequest, PartyRequest, SdpRequest, _request
+from .structuring import Address, Body
+
+NO_BODY = Body("")
+
+
+@_request("publish")
+@frozen(kw_only=True)
+class PublishRequest(SdpRequest):
+    """An SDP offer that we answer ourselves: media for whoever subscribes to it.
+
+    Attributes:
+        call_id, from_tag: made up if empty.
+        interface: name of the one toward the publisher.
+        peer: an address in the network that the publisher is in, to find the interface by.
+    """
+
+    call_id: str = ""
+    from_tag: str = ""
+    interface: str | None = None
+    peer: Address | None = None
+
+
+@_request("create")
+@frozen(kw_only=True)
+class CreateRequest(SdpRequest):
+    """Asks for an SDP offer of ours.
+
+    Attributes:
+        call_id, from_tag: made up if empty; the tag is that of the leg that the offer is for.
+        interface: name of the one toward that leg.
+        peer: an address in the network that it is in, to find the interface by.
+        medias: each with its type and codecs; one of audio if empty.
+    """
+
+    call_id: str = ""
+    from_tag: str = ""
+    sdp: Body = NO_BODY
+    interface: str | None = None
+    peer: Address | None = None
+    medias: tuple[Mapping[str, Any], ...] = ()
+
+
+@_request("create answer")
+@frozen(kw_only=True)
+class CreateAnswerRequest(SdpRequest):
+    """The answer to an offer of ours."""
+
+
+@_request("subscribe request")
+@frozen(kw_only=True)
+class SubscribeRequest(SdpRequest):
+    """Asks for an SDP offer of ours to a listener, who is to get what others say.
+
+    Attributes:
+        from_tag, from_tags, label, address, all: whom to listen to.
+        to_tag: the listener's; made up if None.
+        to_label, set_label: a name for the listener.
+        interface: name of the one toward the listener.
+        peer: an address in the network that it is in, to find the interface by.
+    """
+
+    from_tag: str = ""
+    sdp: Body = NO_BODY
+    from_tags: tuple[str, ...] = ()
+    address: Address | None = None
+    all: str | None = None
+    to_label: str | None = None
+    set_label: str | None = None
+    interface: str | None = None
+    peer: Address | None = None
+
+    @property
+    def sources(self) -> PartyRequest:
+        """Whom to listen to."""
+        return PartyRequest(
+            call_id=self.call_id,
+            from_tag=self.from_tag or None,
+            from_tags=self.from_tags,
+            label=self.label,
+            address=self.address,
+            all=self.all,
+        )
+
+
+@_request("subscribe answer")
+@frozen(kw_only=True)
+class SubscribeAnswerRequest(SdpRequest):
+    """The listener's answer to it."""
+
+    from_tag: str = ""
+    to_tag: str
+
+
+@_request("unsubscribe")
+@frozen(kw_only=True)
+class UnsubscribeRequest(CallRequest):
+    """Ends what a listener listens to.
+
+    Attributes:
+        from_tag: with the flag ``directional``, this one only.
+    """
+
+    from_tag: str | None = None
+    to_tag: str

@@ -1,0 +1,66 @@
+"""`subscribe request`, `subscribe answer` and `unsubscribe`: whoever listens to a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import trio
+
+from karl_trio.calls import subscriptions
+from karl_trio.calls.subscriptions import Source, SubscribeReply
+from karl_trio.ng.leg_requests import SubscribeAnswerRequest, SubscribeRequest, UnsubscribeRequest
+from karl_trio.server.daemon import Daemon
+from karl_trio.server.registry import Reply, command
+
+
+@command("subscribe request", SubscribeRequest)
+def subscribe_request(request: SubscribeRequest, daemon: Daemon) -> Reply:
+    """Return an offer of ours for a listener, and whom it listens to."""
+    outcome = subscriptions.subscribe_request(daemon.calls, request, trio.current_time())
+    tags = [source.leg.tag for source in outcome.sources]
+    reply: dict[str, object] = {"sdp": outcome.sdp, "from-tags": tags, "to-tag": outcome.to_tag}
+    if len(tags) == 1:
+        reply["from-tag"] = tags[0]
+    if "siprec" in request.flags:
+        reply["tag-medias"] = [
+            {**_who(source), "medias": [{**_what(source), "label": label}]}
+            for source, label in _labelled(outcome)
+        ]
+        reply["media-labels"] = {
+            label: {**_who(source), **_what(source)} for source, label in _labelled(outcome)
+        }
+    if outcome.warnings:
+        reply["warning"] = "; ".join(outcome.warnings)
+    return reply
+
+
+@command("subscribe answer", SubscribeAnswerRequest)
+def subscribe_answer(request: SubscribeAnswerRequest, daemon: Daemon) -> Reply:
+    """Take a listener's answer, and let it hear."""
+    warnings = subscriptions.subscribe_answer(daemon.calls, request, trio.current_time())
+    return {"warning": "; ".join(warnings)} if warnings else {}
+
+
+@command("unsubscribe", UnsubscribeRequest)
+def unsubscribe(request: UnsubscribeRequest, daemon: Daemon) -> Reply:
+    """End what a listener listens to."""
+    subscriptions.unsubscribe(daemon.calls, request)
+    return {}
+
+
+def _labelled(outcome: SubscribeReply) -> Iterator[tuple[Source, str]]:
+    return zip(outcome.sources, outcome.labels, strict=True)
+
+
+def _who(source: Source) -> dict[str, object]:
+    """Name the participant that a media of the offer comes from; its label only if it has one."""
+    return {"tag": source.leg.tag, "label": source.leg.label}
+
+
+def _what(source: Source) -> dict[str, object]:
+    """Say which of the participant's media that is, and in which direction it flows."""
+    return {
+        "index": source.media.index,
+        "type": source.section.kind,
+        "mode": source.section.effective_direction.value,
+    }
