@@ -1,4 +1,4 @@
-"""NG requests as Kamailio 5.6 sent them, and what rtpengine 10.5 replied."""
+"""NG requests as Kamailio 5.6 sent them, and what rtpengine 10.5 replied; others as OpenSIPS writes them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from typing import Any
 
 from attrs import frozen
 
-FILE = Path(__file__).with_name("kamailio_ng_messages.txt")
+KAMAILIO = Path(__file__).with_name("kamailio_ng_messages.txt")
+"""Captured from the wire."""
+
+OPENSIPS = Path(__file__).with_name("opensips_ng_messages.txt")
+"""Written by hand."""
 
 _HEADER = re.compile(r"=== (?P<name>\S+)  cookie=(?P<cookie>\S+)")
 
@@ -34,13 +38,13 @@ class Exchange:
         return str(self.request["command"])
 
 
-def exchanges(*commands: str) -> list[Exchange]:
-    """Return what was captured, of some commands only if any are named."""
-    return [exchange for exchange in _parse() if not commands or exchange.command in commands]
+def exchanges(*commands: str, file: Path = KAMAILIO) -> list[Exchange]:
+    """Return what there is in a file, of some commands only if any are named."""
+    return [exchange for exchange in _parse(file) if not commands or exchange.command in commands]
 
 
-def _parse() -> Iterator[Exchange]:
-    text = FILE.read_text(encoding="utf-8")
+def _parse(file: Path) -> Iterator[Exchange]:
+    text = file.read_text(encoding="utf-8")
     for chapter in text.split("\n\n==="):
         header, _, rest = chapter.partition("\n--> request\n")
         match = _HEADER.fullmatch("=== " + header.removeprefix("===").strip())
