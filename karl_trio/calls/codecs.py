@@ -34,6 +34,7 @@ class Negotiated:
         names: encoding names and clock rates by payload type, of those that are known.
         offered: for an answer what the speaker was offered, if that is known.
         before: for an offer what the listener's codecs were until now, if there were any.
+        spoken: for an answer the codecs that the listener named itself, as in `names`.
     """
 
     place: int
@@ -41,6 +42,7 @@ class Negotiated:
     names: Mapping[int, str]
     offered: OfferedCodecs | None = None
     before: OfferedCodecs | None = None
+    spoken: Mapping[int, str] | None = None
 
 
 @frozen
@@ -49,7 +51,7 @@ class CodecChoice:
 
     Attributes:
         formats: by the place of the media, from 0; all go on of a media that is not there.
-        emptied: the places of the media that have no codec left and were allowed to: they are to be rejected.
+        emptied: the places of the media that are to be rejected, for they have no codec left.
     """
 
     formats: Mapping[int, Formats] = {}
@@ -64,7 +66,8 @@ def choose_codecs(request: SdpRequest, media: Sequence[Negotiated], *, is_answer
     """Choose the formats that go on to the listener.
 
     rtpengine restores the codecs of a media that has lost them all. So do we, with a warning, as long as
-    another media has kept some: video in a call whose audio codecs were chosen by name.
+    another media has kept some: video in a call whose audio codecs were chosen by name. What the listener
+    of an answer does not speak is not restored, though; a media that has nothing else is rejected.
 
     Args:
         media: of the offer or answer, those that go through us as RTP.
@@ -80,22 +83,24 @@ def choose_codecs(request: SdpRequest, media: Sequence[Negotiated], *, is_answer
         formats = _choose(each, wishes, request.flags)
         if formats != each.section.formats:
             chosen[each.place] = formats
-            if carries_media(each.section, each.section.formats) and not carries_media(each.section, formats):
-                emptied.append(each.place)
+            if _is_lost(each.section, formats):
+                emptied.append(each)
     if not chosen:
         return EVERYTHING
     if "allow-no-codec-media" in request.flags:
-        return CodecChoice(chosen, frozenset(emptied))
-    if not emptied:
-        return CodecChoice(chosen)
-    if len(emptied) == len(media):
+        return CodecChoice(chosen, frozenset(each.place for each in emptied))
+    if emptied and len(emptied) == len(media):
         raise CodecNegotiationFailed(f"no codec is left of {len(emptied)} media")
-    for place in emptied:
-        del chosen[place]
-    return CodecChoice(
-        chosen,
-        warnings=tuple(f"no codec was left of media {place + 1}: all were kept" for place in emptied),
-    )
+    rejected = set()
+    warnings = []
+    for each in emptied:
+        formats = chosen[each.place] = _restored(each)
+        is_lost = _is_lost(each.section, formats)
+        if is_lost:
+            rejected.add(each.place)
+        outcome = "it is rejected" if is_lost else "all were kept"
+        warnings.append(f"no codec was left of media {each.place + 1}: {outcome}")
+    return CodecChoice(chosen, frozenset(rejected), tuple(warnings))
 
 
 def _offer_wishes(request: SdpRequest) -> CodecWishes | None:
@@ -158,10 +163,23 @@ def _choose(media: Negotiated, wishes: CodecWishes | None, flags: frozenset[str]
     return formats
 
 
+def _is_lost(section: MediaSection, formats: Formats) -> bool:
+    """Whether some formats of a section are nothing to talk in; to begin with it may have had events only."""
+    return not formats or (carries_media(section, section.formats) and not carries_media(section, formats))
+
+
+def _restored(media: Negotiated) -> Formats:
+    """Return all formats of a media, or of an answer those that the listener speaks."""
+    if media.spoken is None:
+        return media.section.formats
+    spoken = OfferedCodecs(tuple(map(str, media.spoken)), media.spoken)
+    return answered(media.section, spoken, by_name=True)
+
+
 def _static(section: MediaSection, before: OfferedCodecs) -> Formats:
     """Return what the listener's codecs were, as far as the speaker still has them."""
     formats = settled(section, before)
-    if carries_media(section, section.formats) and not carries_media(section, formats):
+    if _is_lost(section, formats):
         raise NotSupported("static-codecs: none of them is offered now, and transcoding is not there yet")
     return formats
 

@@ -210,21 +210,13 @@ def _choose_codecs(
             section=plan.section,
             names=plan.advertised.codec_names,
             offered=offered[place] if place < len(offered) else None,
-            before=None if is_answer else _codecs_until_now(listener, place),
+            before=None if is_answer or listener is None else listener.codecs_in_use(place),
+            spoken=listener.spoken_codecs(place) if is_answer and listener is not None else None,
         )
         for place, plan in enumerate(media)
         if plan.is_relayed and plan.advertised.is_rtp
     ]
     return choose_codecs(request, negotiated, is_answer=is_answer)
-
-
-def _codecs_until_now(listener: Leg | None, place: int) -> OfferedCodecs | None:
-    """Return what codecs a leg has been using: those of the last answer, or else what it was told."""
-    media = _media_of(listener, place)
-    if listener is None or media is None:
-        return None
-    told = () if listener.sent is None else listener.sent.codecs
-    return media.agreed or (told[place] if place < len(told) else None)
 
 
 def _rejected(plan: MediaPlan) -> MediaPlan:

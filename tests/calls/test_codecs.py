@@ -158,9 +158,18 @@ async def test_media_that_lost_every_codec_keeps_them_beside_one_that_did_not(pr
     assert formats(proxy.offer(body(4000, "0 8", "98 99"), flags=wishes)) == ["0", "98 99"]
     assert proxy.warnings == ("no codec was left of media 2: all were kept",)
     assert formats(proxy.answer(body(5000, "0 8", "99"))) == ["0", "99"]
+    # Alice speaks PCMA, though Bob should not know.
     assert formats(proxy.answer(body(5000, "8", "99"))) == ["8", "99"]
+    assert proxy.warnings == ("no codec was left of media 1: all were kept",)
     with pytest.raises(CodecNegotiationFailed):
         proxy.answer(body(5000, "8", "9"))
+
+
+async def test_media_that_is_answered_in_what_nobody_offered_is_rejected_beside_one_that_is_not(proxy):
+    proxy.offer(body(4000, "0 8", "98 99"))
+    answered = proxy.answer(body(5000, "0", "9 101"))
+    assert [bool(port) for port in ports(answered)] == [True, False]
+    assert proxy.warnings == ("no codec was left of media 2: it is rejected",)
 
 
 async def test_media_without_codecs_is_rejected_where_that_is_allowed(proxy, interfaces):
