@@ -97,12 +97,22 @@ def test_the_service_has_no_power_it_does_not_need(unit):
     assert int(service["LimitNOFILE"]) >= 4 * 65536
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "document",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        *(f"docs/{path.name}" for path in ROOT.glob("docs/*.md")),
+    ],
+)
 def test_links_and_commands_of_a_document_lead_somewhere(document):
-    text = (ROOT / document).read_text()
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
-    scripts = re.findall(r"scripts/\w+", text)
-    assert [path for path in links + scripts if not (ROOT / path).exists()] == []
+    path = ROOT / document
+    text = path.read_text()
+    links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[\w-]+)?\)", text)
+    scripts = re.findall(r"(?<!python -m )scripts/\w+", text)
+    assert [link for link in links if not (path.parent / link).exists()] == []
+    assert [script for script in scripts if not (ROOT / script).exists()] == []
 
 
 def test_every_dependency_has_its_reason():

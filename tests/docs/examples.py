@@ -1,0 +1,63 @@
+"""The examples of docs/ng-protocol.md: what is asked, and what has to come back.
+
+An example is a console block with `karl-trio ng ...` and what that prints; `...` stands for any lines. A diff
+block behind it has the SDP: what was sent are the lines that begin with a space or a minus, what comes back
+are those with a space or a plus. An example without one sends what the file held before. All examples under
+one heading are one after the other on the same server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import define, field
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "ng-protocol.md"
+
+_PART = re.compile(
+    r"^(?:#+ (?P<heading>[^\n]+)|```(?P<kind>console|diff)\n(?P<text>.*?)^```)$", re.MULTILINE | re.DOTALL
+)
+
+
+@define
+class Example:
+    """One request.
+
+    Attributes:
+        line: as it is typed, behind the prompt.
+        printed: the lines below it.
+        sent, returned: the SDP; None where the example has none.
+    """
+
+    line: str
+    printed: list[str] = field(factory=list)
+    sent: str | None = None
+    returned: str | None = None
+
+
+def chapters() -> dict[str, list[Example]]:
+    """Return the examples under each heading that has any."""
+    found: dict[str, list[Example]] = {}
+    heading = ""
+    for part in _PART.finditer(DOCUMENT.read_text()):
+        if part["heading"]:
+            heading = part["heading"]
+        elif part["kind"] == "console":
+            found.setdefault(heading, []).extend(_requests(part["text"]))
+        else:
+            lines = part["text"].splitlines()
+            example = found[heading][-1]
+            example.sent, example.returned = _sdp(lines, " -"), _sdp(lines, " +") or None
+    return found
+
+
+def _requests(text: str) -> Iterator[Example]:
+    for command in re.split(r"^\$ karl-trio ng ", text, flags=re.MULTILINE)[1:]:
+        line, *printed = command.replace("\\\n", "").splitlines()
+        yield Example(line, printed)
+
+
+def _sdp(lines: list[str], signs: str) -> str:
+    return "".join(f"{line[1:]}\r\n" for line in lines if line[:1] in signs and line)
