@@ -8,6 +8,9 @@ from random import Random
 from typing import Any, TypeVar
 
 from karl_trio.ng.bencode import encode
+from karl_trio.ng.flags import FLAGS
+from karl_trio.ng.keys import KEYS
+from karl_trio.ng.words import CODEC_OPERATIONS, WORDS
 
 from . import phones
 
@@ -15,6 +18,8 @@ Tree = dict[str, Any]
 Way = TypeVar("Way")
 
 LONGEST_DATAGRAM = 65000
+CALLS = 12
+"""Calls that requests are about: few, so that many requests meet in one."""
 DEEPEST = 3000
 """Levels of nesting: far more than any decoder that recurses survives."""
 
@@ -45,17 +50,22 @@ _ODD_SDP = (
     *("IN IP6 ::", "IN IP4 0.0.0.0", "IN IP4 256.1.1.1", "IN IP6 fe80::1%lo"),
     *("RTP/SAVPF", "UDP/TLS/RTP/SAVPF", "udptl t38"),
 )
+_SENDS_BY_ITSELF = frozenset({"pierce-NAT"})
+"""Flags that make the daemon send to the phones' addresses before it has heard anything: off this machine."""
+
 _FLAGS = (
-    *("trust-address", "symmetric", "asymmetric", "strict-source", "media-handover", "loop-protect", "fatal"),
-    *("original-sendrecv", "full-rtcp-attribute", "no-rtcp-attribute", "generate-mid", "port-latching"),
-    *("RTP/SAVPF", "ICE=remove", "DTLS=off", "SDES-off", "media-timeout=x", "codec-mask-all"),
-    *("transcode-PCMA", "replace-origin", "x" * 200),
+    *(flag for flag in FLAGS if flag not in _SENDS_BY_ITSELF),
+    *(f"{key}={word.replace('*', 'x')}" for key, words in WORDS.items() for word in words),
+    *(f"codec-{operation}-{codec}" for operation in CODEC_OPERATIONS for codec in ("all", "PCMA", "x/8000")),
+    *("media-timeout=x", "direction=[a b]", "sdp-attr-add-audio-x:1", "x" * 200),
 )
-_KEYS = (
-    *("command", "call-id", "from-tag", "to-tag", "via-branch", "sdp", "flags", "replace", "direction"),
-    *("ICE", "DTLS", "SDES", "rtcp-mux", "transport-protocol", "media-address", "address-family", "TOS"),
-    *("received-from", "delete-delay", "media-timeout", "supports", "codec", "ptime", "label", "limit"),
-    *("rtpp-flags", "bundle", "sdp-attr", "endpoint-learning", "record call", "metadata", "no-such-key"),
+_KEYS = (*KEYS, "no-such-key")
+_COMMANDS = (
+    *("delete", "delete", "query", "query", "list", "statistics", "ping", "", "x" * 99),
+    *("block media", "unblock media", "silence media", "unsilence media", "block DTMF", "unblock DTMF"),
+    *("start forwarding", "stop forwarding", "start recording", "play DTMF", "play media"),
+    *("subscribe request", "subscribe request", "subscribe request", "subscribe answer", "unsubscribe"),
+    *("publish", "create", "create answer", "connect", "mesh", "transform", "inject start", "inject stop"),
 )
 
 
@@ -104,7 +114,7 @@ class Mutator:
         return self._random.choice(ways)
 
     def _request(self) -> Tree:
-        number = self._random.randrange(12)
+        number = self._random.randrange(CALLS)
         call_id = f"fuzz-{number}"
         make = self._random.choice(
             (phones.offer, phones.offer, phones.offer, phones.answer, phones.answer, None, None, None)
@@ -116,11 +126,35 @@ class Mutator:
             if self._random.random() < 0.2:
                 body["via-branch"] = self._random.choice(("", "z9hG4bK1", "1"))
             return body
-        commands = (
-            ["delete"] * 4 + ["query"] * 4 + ["list", "statistics", "ping", "start recording", "", "x" * 99]
-        )
-        command = self._random.choice(commands)
-        return {"command": command, "call-id": call_id, "from-tag": f"{call_id}-caller"}
+        return self._command(call_id, number)
+
+    def _command(self, call_id: str, number: int) -> Tree:
+        """Return a request for any other command, with what most of them look at."""
+        random = self._random
+        other = f"fuzz-{random.randrange(CALLS)}"
+        tags = (f"{call_id}-caller", f"{call_id}-callee", f"listener-{number}")
+        body: Tree = {
+            "command": random.choice(_COMMANDS),
+            "call-id": call_id,
+            "from-tag": random.choice(tags),
+        }
+        choices: Tree = {
+            "to-tag": random.choice(tags),
+            "to-call-id": other,
+            "source-call-id": other,
+            "source-tag": random.choice(tags),
+            "from-tags": list(random.sample(tags, 2)),
+            "sdp": phones.answer(call_id, number)["sdp"],
+            "flags": random.sample(_FLAGS, random.randrange(3)),
+            "direction": [random.choice(("from-tag", "to-tag", "both"))],
+            "calls": [call_id, other],
+            "tags": [{"from": tags[0], "to": [tags[1]]}],
+            "medias": [{"type": "audio", "codecs": ["PCMA", "opus"]}],
+            "media": [{"id": "1", "address": "127.0.0.1", "port": 4000}],
+        }
+        for key in random.sample(list(choices), random.randrange(len(choices))):
+            body[key] = choices[key]
+        return body
 
     def _value(self, depth: int = 0) -> Any:
         kind = self._random.randrange(7 if depth < 3 else 4)
