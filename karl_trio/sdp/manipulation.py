@@ -31,8 +31,8 @@ COMMANDS = frozenset({"add", "remove", "substitute"})
 class AttributeChanges:
     """What to do with the a= lines of one section; attributes are written without their ``a=``.
 
-    An attribute to remove or substitute is given by its name (``fmtp``), by its name and the first word
-    of its value (``fmtp:101``), or in full; case makes no difference.
+    An attribute to remove or substitute is given by its name (``fmtp``, or ``fmtp:`` if it has a value), by
+    its name and the first word of its value (``fmtp:101``), or in full; case makes no difference.
 
     Attributes:
         add: appended, unless they are there already.
@@ -62,11 +62,13 @@ class AttributeChanges:
         return changed
 
 
-def _keys(line: str) -> tuple[str, str, str]:
+def _keys(line: str) -> tuple[str, ...]:
     """Return what an attribute line may be called, the fullest first."""
     attribute = line[2:].lower()
-    name, _, value = attribute.partition(":")
-    return attribute, f"{name}:{value.partition(' ')[0]}", name
+    name, colon, value = attribute.partition(":")
+    if not colon:
+        return (attribute,)
+    return attribute, f"{name}:{value.partition(' ')[0]}", f"{name}:", name
 
 
 def media_kind(kind: str) -> str:

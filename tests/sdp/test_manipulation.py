@@ -20,11 +20,13 @@ LINES = ["m=audio 5000 RTP/AVP 0 101", "c=IN IP4 192.0.2.1", "a=fmtp:101 0-16", 
     ("remove", "gone"),
     [
         ("fmtp", {"a=fmtp:101 0-16", "a=fmtp:0 x"}),
+        ("fmtp:", {"a=fmtp:101 0-16", "a=fmtp:0 x"}),
         ("FMTP:101", {"a=fmtp:101 0-16"}),
         ("fmtp:101 0-16", {"a=fmtp:101 0-16"}),
         ("fmtp:101 0-1", set()),
         ("fmtp:1", set()),
         ("sendrecv", {"a=sendrecv"}),
+        ("sendrecv:", set()),
         ("audio 5000 RTP/AVP 0 101", set()),  # no attribute
     ],
 )
@@ -41,6 +43,8 @@ def test_attributes_are_removed_by_name_by_first_word_or_in_full(remove, gone):
         (["sendrecv>sendonly"], "a=sendrecv", "a=sendonly"),
         ("sendrecv>sendonly", "a=sendrecv", "a=sendonly"),
         (["a>b", "sendrecv>x>y"], "a=sendrecv", "a=x>y"),
+        (["a", "b", ["sendrecv", "sendonly"], "fmtp:0>z"], "a=fmtp:0 x", "a=z"),
+        (["a", "b", "fmtp:0", "z"], "a=fmtp:0 x", "a=z"),
         ([["sendrecv", "sendonly", "inactive"]], "a=sendrecv", "a=sendonly"),  # the third one is forgotten
         ([["fmtp", "x"], ["fmtp:101 0-16", "fmtp:101 0-15"]], "a=fmtp:101 0-16", "a=fmtp:101 0-15"),
         ([["SendRecv", "Inactive"]], "a=sendrecv", "a=Inactive"),
