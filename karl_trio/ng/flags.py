@@ -72,13 +72,18 @@ FLAGS: dict[str, Flag] = {
     "bidirectional": Flag("Offers media in both directions."),
     # Codecs
     "single-codec": Flag("Leaves only the first codec in an answer."),
-    "static-codecs": Flag("Keeps the codecs of the first offer in all later ones.", also=("static-codec",)),
-    "reuse-codecs": Flag("Prefers the codecs that were chosen before.", also=("no-codec-renegotiation",)),
+    "static-codecs": Flag(
+        "Tells the other side of no codecs but those that the call uses already.", also=("static-codec",)
+    ),
+    "reuse-codecs": Flag(
+        "Puts the codecs that the call uses already first.", also=("no-codec-renegotiation",)
+    ),
     "allow-asymmetric-codecs": Flag(
-        "Lets both sides send with different codecs.", also=("allow-asymmetric-codec",)
+        "Takes an answer that names an offered codec under another payload type.",
+        also=("allow-asymmetric-codec",),
     ),
     "allow-no-codec-media": Flag(
-        "Lets a media go without any codec when all are stripped.",
+        "Shows a media whose codecs were all stripped as rejected.",
         also=("allow-no-codec-medias", "allow-empty-codec-media", "allow-empty-codec-medias"),
     ),
     "allow-transcoding": Flag("Takes an answer that lacks some of the offered codecs, and transcodes."),

@@ -203,11 +203,11 @@ CODEC_OPERATIONS: dict[str, str] = {
     "offer": "Offers this codec if it is there, in this order.",
     "except": "Keeps this codec while all others are stripped or masked.",
     "ignore": "Takes no notice of this codec in the SDP that came.",
-    "mask": "Does not offer this codec on, but accepts it and transcodes.",
-    "accept": "Accepts this codec from the offering side even if the other side does not.",
-    "consume": "Masks this codec and transcodes even without any other reason.",
-    "set": "Sets options, such as the bitrate, of this codec.",
-    "transcode": "Adds this codec to the offer and transcodes to it.",
+    "mask": "Does not offer this codec on; a transcoder would still accept it.",
+    "accept": "Offers this codec on as it is; a transcoder would accept it even if the other side does not.",
+    "consume": "Does not offer this codec on, as `mask`.",
+    "set": "Sets options, such as the bitrate, that a transcoder would use for this codec.",
+    "transcode": "Offers this codec on if it was offered; any other is refused while there is no transcoder.",
 }
 """The lists within the key `codec`."""
 
