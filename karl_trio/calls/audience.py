@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from .call import Call
 from .leg import Leg, Subscription
 
+MAX_SUBSCRIBERS = 32
+"""Listeners to one leg: each of its packets is sent that often, some 10 µs each. A bigger audience needs a
+tree of relays."""
+
 
 def subscriptions_of(call: Call, listener: Leg) -> Iterator[tuple[Leg, Subscription]]:
     """Go through what a leg listens to, with whom it listens to; not what only came along with it."""

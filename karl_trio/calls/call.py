@@ -45,7 +45,13 @@ class Call:
 
     Ending a call is cancelling its scope; each relay closes its own port on the way out.
 
+    A call may absorb another one. It has the legs of both then, and both call-ids mean it. The relays of the
+    other stay in the other's nursery, for tasks cannot move; it lives for nothing else any more, and ends
+    with the call that absorbed it.
+
     Attributes:
+        call_id: the one that it was made for, or if that is gone, another one that means it.
+        aliases: further call-ids that mean it.
         created: Unix time in seconds.
         created_at: the same on Trio's clock.
         last_signal: Unix time of the last offer or answer.
@@ -58,9 +64,11 @@ class Call:
         drops_traffic: nothing of its media is passed on (key `drop-traffic`).
         next_check: when the reaper has to look at it again, on Trio's clock.
         end_reason: why it is ending or about to; None while it is not.
+        absorbed_by: the call that has its legs now.
     """
 
     call_id: str
+    aliases: list[str] = field(factory=list, init=False)
     created: float
     created_at: float
     last_signal: float
@@ -75,23 +83,35 @@ class Call:
     drops_traffic: bool = False
     next_check: float = -math.inf
     end_reason: EndReason | None = None
+    absorbed_by: Call | None = field(default=None, init=False, repr=False)
+    _absorbed: list[Call] = field(factory=list, init=False, repr=False)
     _scope: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
     _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
+    # Of all streams, also those whose tasks are in the nursery of an absorbed call.
     _relays: dict[Stream, trio.CancelScope] = field(factory=dict, init=False, repr=False)
+    # Those whose tasks wait for the nursery to be there.
+    _waiting: list[Stream] = field(factory=list, init=False, repr=False)
 
     async def run(self) -> None:
         """Keep the call, with its relays, until it is ended."""
-        with self._scope:
-            async with trio.open_nursery() as self._nursery:
-                for stream, scope in list(self._relays.items()):
-                    self._nursery.start_soon(self._relay, stream, scope)
-                await trio.sleep_forever()
+        try:
+            with self._scope:
+                async with trio.open_nursery() as self._nursery:
+                    for stream in self._waiting:
+                        self._nursery.start_soon(self._relay, stream, self._relays[stream])
+                    self._waiting.clear()
+                    await trio.sleep_forever()
+        finally:
+            for call in self._absorbed:
+                call.cancel()
 
     def start(self, stream: Stream) -> None:
         """Relay a stream from now on; its port is closed when the relay or the call ends."""
         scope = self._relays[stream] = trio.CancelScope()
         if self._nursery is not None:
             self._nursery.start_soon(self._relay, stream, scope)
+        else:
+            self._waiting.append(stream)
 
     def stop(self, stream: Stream) -> None:
         """End the relay of a stream."""
@@ -115,6 +135,27 @@ class Call:
         self.next_check = -math.inf
         self._scope.deadline = math.inf
         self.end_reason = None
+
+    def absorb(self, other: Call) -> None:
+        """Take over the legs of another call, and all that goes on between them."""
+        for leg in other.legs:
+            self.legs.append(leg)
+        other.legs.clear()
+        self.controls.absorb(other.controls)
+        self._relays.update(other._relays)
+        for call in (other, *other._absorbed):
+            call.absorbed_by, call._relays = self, self._relays
+            self._absorbed.append(call)
+            # The time for both to end is this call's from now on.
+            call.keep()
+        other._absorbed.clear()
+        self.keep()
+
+    @property
+    def call_ids(self) -> Iterator[str]:
+        """Every call-id that means this call."""
+        yield self.call_id
+        yield from self.aliases
 
     def take_signal(self, request: SdpRequest, now: float) -> None:
         """Take note that signalling came for the call, with what it wants for the call as a whole.
@@ -190,6 +231,7 @@ class Call:
             leg.subscribers.clear()
             leg.media.clear()
         self.legs.clear()
+        self._absorbed.clear()
         self.controls.clear()
         self._nursery = None
 

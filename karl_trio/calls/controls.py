@@ -71,5 +71,13 @@ class Controls:
         for reaches in self._active.values():
             reaches.difference_update([reach for reach in reaches if leg in (reach.source, reach.listener)])
 
+    def absorb(self, other: Controls) -> None:
+        """Take over what is done to the media of a call that becomes part of this one.
+
+        What was meant for that whole call holds for this whole one: better too much than too little.
+        """
+        for control, reaches in other._active.items():
+            self.impose(control, reaches)
+
     def clear(self) -> None:
         self._active.clear()

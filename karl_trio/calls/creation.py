@@ -10,7 +10,7 @@ from karl_trio.ng.leg_requests import CreateAnswerRequest, CreateRequest
 from karl_trio.sdp.attributes import Direction
 from karl_trio.sdp.description import MAX_MEDIA, MediaSection
 from karl_trio.sdp.own import NAME, codec_section, describe
-from karl_trio.sdp.selection import answered, carries_media
+from karl_trio.sdp.selection import carries_media
 
 from .capabilities import check_capabilities
 from .direct import (
@@ -127,10 +127,5 @@ def _offer(request: CreateRequest, section: MediaSection, place: int, leg: Leg |
 
 
 def _has_common_codec(answer: DirectAnswer) -> Iterator[bool]:
-    sent = answer.leg.sent
-    assert sent is not None
-    for section, (advertised, _), offered in zip(
-        answer.description.media, answer.media, sent.codecs, strict=False
-    ):
-        formats = () if advertised.is_rejected else answered(section, offered)
-        yield bool(formats) and carries_media(section, formats)
+    for section, (advertised, _, accepted) in zip(answer.description.media, answer.media, strict=True):
+        yield not advertised.is_rejected and carries_media(section, accepted.formats)

@@ -45,6 +45,7 @@ def delete(calls: CallTable, request: DeleteRequest, now: float) -> dict[str, ob
     else:
         for leg in legs:
             remove_leg(call, leg)
+        calls.forget_unused(call)
         log.info("%d of the call's legs deleted", len(legs))
     return reply
 
@@ -63,14 +64,18 @@ def remove_leg(call: Call, leg: Leg) -> None:
         peer.peers.remove(leg)
         for media in peer.media:
             for face in [face for face in media.faces if face.peer is leg]:
-                close_face(call, media, face)
+                if peer.peers:
+                    close_face(call, media, face)
+                else:
+                    # The only ports that it knows: it may be connected with somebody else yet.
+                    face.turn_to(None)
     wire(call)
 
 
 def _legs_to_delete(call: Call, request: DeleteRequest) -> list[Leg]:
     """Return the legs that go: all of them, or one with those that it leaves with nobody to hear."""
     if request.from_tag is None and request.to_tag is None:
-        return list(call.legs)
+        return [leg for leg in call.legs if leg.call_id == request.call_id]
     tag = request.from_tag
     if request.to_tag is not None and (tag is None or "to-tag" in request.flags):
         tag = request.to_tag

@@ -25,7 +25,7 @@ from karl_trio.sdp.changes import MediaChanges, SessionChanges
 from karl_trio.sdp.description import Description, MediaSection, parse
 from karl_trio.sdp.manipulation import SESSION, manipulations, media_kind
 from karl_trio.sdp.rewrite import rewrite
-from karl_trio.sdp.selection import OfferedCodecs
+from karl_trio.sdp.selection import OfferedCodecs, answered
 
 from .call import Call
 from .faces import close_faces, open_face, settle_mux, tell_face
@@ -173,7 +173,7 @@ class PreparedSdp:
         own, request = self.own, self.own.request
         leg = own.leg
         if leg is None:
-            leg = Leg(tag=tag, created=call.last_signal)
+            leg = Leg(tag=tag, call_id=request.call_id or call.call_id, created=call.last_signal)
             call.legs.append(leg)
         leg.interface, leg.family = own.interface.name, own.interface.family
         leg.sent = self.sent
@@ -259,16 +259,20 @@ def conclude(calls: CallTable, ready: PreparedSdp, warnings: tuple[str, ...], no
 
 @frozen(kw_only=True)
 class DirectAnswer:
-    """What a leg's answer to an offer of ours says, media by media: of it, and whether it is muxed."""
+    """What a leg's answer to an offer of ours means.
+
+    Attributes:
+        media: what the leg says of each, whether RTCP shares its port, and which codecs it accepts.
+    """
 
     leg: Leg
     description: Description
-    media: Sequence[tuple[Advertised, bool]]
+    media: Sequence[tuple[Advertised, bool, OfferedCodecs]]
 
     def carry_out(self, call: Call, rules: SourceRules, now: float) -> None:
         """Let the leg's faces know; the call is not wired yet."""
-        for media, (advertised, is_muxed) in zip(self.leg.media, self.media, strict=False):
-            media.source_rules = rules
+        for media, (advertised, is_muxed, agreed) in zip(self.leg.media, self.media, strict=False):
+            media.source_rules, media.agreed = rules, agreed
             tell(call, media, advertised, is_muxed=is_muxed, now=now)
         forget_media(call, self.leg, len(self.media))
 
@@ -289,6 +293,7 @@ def judge_answer(leg: Leg | None, request: SdpRequest) -> DirectAnswer:
     refuse_dangerous(answer, request, allow_loopback=is_local)
     told = []
     for place, (offered, section) in enumerate(zip(offer.media, answer.media, strict=False)):
+        codecs = leg.sent.codecs[place]
         if section.port and section.kind != offered.kind:
             raise InvalidSdp(f"{section.kind} is no answer to {offered.kind}")
         advertised = advertised_by(section, request, leg.media[place].advertised)
@@ -297,7 +302,8 @@ def judge_answer(leg: Leg | None, request: SdpRequest) -> DirectAnswer:
             direction=answered_direction(advertised.direction, offered.direction),
             is_rejected=advertised.is_rejected or not offered.port,
         )
-        told.append((advertised, advertised.offers_mux and offered.rtcp_mux))
+        accepted = OfferedCodecs(answered(section, codecs), codecs.names)
+        told.append((advertised, advertised.offers_mux and offered.rtcp_mux, accepted))
     return DirectAnswer(leg=leg, description=answer, media=told)
 
 

@@ -140,7 +140,7 @@ class Exchange:
         return speaker, listener
 
     def _new_leg(self) -> Leg:
-        leg = Leg(tag=None, created=self.call.last_signal)
+        leg = Leg(tag=None, call_id=self.plan.request.call_id, created=self.call.last_signal)
         self.call.legs.append(leg)
         return leg
 

@@ -75,6 +75,7 @@ class Leg:
 
     Attributes:
         tag: its SIP tag; None until its first answer names it.
+        call_id: of the request that brought it; a call that was made of several has several.
         created: Unix time in seconds.
         via_branch: the Via branch of the INVITE that was forked to it.
         label: a name that the proxy gave it.
@@ -92,6 +93,7 @@ class Leg:
     """
 
     tag: str | None
+    call_id: str
     created: float
     via_branch: str | None = None
     label: str | None = None

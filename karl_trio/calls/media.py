@@ -139,6 +139,10 @@ class Face:
         if endpoint is not None and endpoint not in self.keys:
             self.keys = (*self.keys, endpoint)[-MAX_KEYS:]
 
+    def turn_to(self, peer: Leg | None) -> None:
+        """Take note that the leg talks to somebody else through the face, without having been told of it."""
+        self.peer, self.keys = peer, ()
+
     def supersede(self, now: float) -> None:
         self.state = FaceState.SUPERSEDED
         self.superseded_at = now

@@ -43,8 +43,12 @@ def query_reply(call: Call, from_tag: str | None, to_tag: str | None) -> Tree:
 
 def list_reply(calls: CallTable, limit: int) -> Tree:
     """Return up to `limit` calls: the page's list of dictionaries, and rtpengine's of call-ids beside it."""
-    shown = [call for call, _ in zip(calls, range(limit), strict=False)]
-    return {"calls": [_list_entry(call) for call in shown], "call-ids": [call.call_id for call in shown]}
+    names = ((call, call_id) for call in calls for call_id in call.call_ids)
+    shown = [name for name, _ in zip(names, range(limit), strict=False)]
+    return {
+        "calls": [_list_entry(call, call_id) for call, call_id in shown],
+        "call-ids": [call_id for _, call_id in shown],
+    }
 
 
 def statistics_reply(calls: CallTable, uptime: float) -> Tree:
@@ -148,9 +152,9 @@ def _state(call: Call) -> str:
     return "active" if call.is_answered else "offered"
 
 
-def _list_entry(call: Call) -> Tree:
-    entry: Tree = {"call-id": call.call_id, "state": _state(call), "created": int(call.created)}
-    tags = [leg.tag for leg in call.legs if leg.tag is not None]
+def _list_entry(call: Call, call_id: str) -> Tree:
+    entry: Tree = {"call-id": call_id, "state": _state(call), "created": int(call.created)}
+    tags = [leg.tag for leg in call.legs if leg.tag is not None and leg.call_id == call_id]
     entry.update(zip(("from-tag", "to-tag"), tags, strict=False))
     return entry
 

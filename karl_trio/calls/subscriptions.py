@@ -22,9 +22,9 @@ from karl_trio.sdp.attributes import Direction
 from karl_trio.sdp.codecs import PAYLOAD_TYPES
 from karl_trio.sdp.description import MAX_MEDIA, MediaSection, parse
 from karl_trio.sdp.own import NAME, describe, rejection, retold_section
-from karl_trio.sdp.selection import SUPPLEMENTAL_CODECS, OfferedCodecs, answered
+from karl_trio.sdp.selection import SUPPLEMENTAL_CODECS, OfferedCodecs
 
-from .audience import end_subscriptions, subscriptions_of
+from .audience import MAX_SUBSCRIBERS, end_subscriptions, subscriptions_of
 from .call import Call
 from .capabilities import check_capabilities
 from .codecs import Negotiated, choose_codecs
@@ -40,10 +40,6 @@ from .participants import find_parties
 from .plan import source_rules
 from .table import CallTable
 from .wiring import wire
-
-MAX_SUBSCRIBERS = 32
-"""Listeners to one leg: each of its packets is sent that often, some 10 µs each. A bigger audience needs a
-tree of relays."""
 
 MIXING = frozenset({"mix"})
 """Flags that take a decoder and an encoder to obey."""
@@ -142,9 +138,9 @@ def subscribe_answer(calls: CallTable, request: SubscribeAnswerRequest, now: flo
     answer = judge_answer(listener, request)
     warnings = check_capabilities(request, answer.description)
     assert listener.sent is not None
-    for section, offered in zip(answer.description.media, listener.sent.codecs, strict=False):
-        if section.port:
-            _check_accepted(section, offered, may_transcode="allow-transcoding" in request.flags)
+    for (advertised, _, accepted), offered in zip(answer.media, listener.sent.codecs, strict=False):
+        if not advertised.is_rejected:
+            _check_accepted(accepted, offered, may_transcode="allow-transcoding" in request.flags)
     listener.said = request.sdp
     is_heard = any(each.heard is not Heard.RTCP for each in listener.subscribers)
     answer.carry_out(call, _rules(request, calls.settings, is_heard=is_heard), now)
@@ -171,6 +167,7 @@ def unsubscribe(calls: CallTable, request: UnsubscribeRequest) -> None:
     end_subscriptions(call, listener, source)
     if not listener.peers and not any(subscriptions_of(call, listener)):
         remove_leg(call, listener)
+        calls.forget_unused(call)
         return
     used = {subscription.listener_media for _, subscription in subscriptions_of(call, listener)}
     for media in listener.media:
@@ -290,13 +287,13 @@ def _subscribe(request: SubscribeRequest, sources: Sequence[Source], listener: L
         leftover.advertised = None
 
 
-def _check_accepted(section: MediaSection, offered: OfferedCodecs, *, may_transcode: bool) -> None:
+def _check_accepted(accepted: OfferedCodecs, offered: OfferedCodecs, *, may_transcode: bool) -> None:
     """Check that a listener understands whatever its source may use.
 
     Raises:
         CodecNegotiationFailed, NotSupported: it does not.
     """
-    missing = _carrying(offered) - set(answered(section, offered))
+    missing = _carrying(offered) - set(accepted.formats)
     if missing and may_transcode:
         raise NotSupported(f"payload types {sorted(missing)} not accepted: transcoding is not there yet")
     if missing:

@@ -43,6 +43,8 @@ class CallTable:
     sweep_seconds: float = field(default=0.0, init=False)
     loop_mark: str = field(factory=lambda: secrets.token_hex(6))
     _calls: dict[str, Call] = field(factory=dict, init=False, repr=False)
+    # Calls that were made of two, by their further call-ids.
+    _aliases: dict[str, Call] = field(factory=dict, init=False, repr=False)
     _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
 
     def __len__(self) -> int:
@@ -53,7 +55,7 @@ class CallTable:
 
     def get(self, call_id: str) -> Call | None:
         """Return a call, or None when there is none of that call-id."""
-        return self._calls.get(call_id)
+        return self._calls.get(call_id) or self._aliases.get(call_id)
 
     def find(self, call_id: str) -> Call:
         """Return a call.
@@ -61,10 +63,10 @@ class CallTable:
         Raises:
             UnknownCall: there is none of that call-id.
         """
-        try:
-            return self._calls[call_id]
-        except KeyError:
-            raise UnknownCall(call_id) from None
+        call = self.get(call_id)
+        if call is None:
+            raise UnknownCall(call_id)
+        return call
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep the calls until cancelled, which ends them all."""
@@ -87,7 +89,7 @@ class CallTable:
 
     def open(self, call_id: str, now: float) -> Call:
         """Return the call of a call-id; if there was none, there is one from now on."""
-        call = self._calls.get(call_id)
+        call = self.get(call_id)
         if call is not None:
             return call
         assert self._nursery is not None, "the table is not being served"
@@ -103,6 +105,25 @@ class CallTable:
         )
         self._nursery.start_soon(self._keep, call)
         return call
+
+    def merge(self, call: Call, other: Call) -> None:
+        """Make one call of two: the first, which all call-ids mean from now on."""
+        call.absorb(other)
+        del self._calls[other.call_id]
+        for call_id in other.call_ids:
+            call.aliases.append(call_id)
+            self._aliases[call_id] = call
+
+    def forget_unused(self, call: Call) -> None:
+        """Let those of several call-ids mean a call no longer that no leg of it came in under."""
+        used = {leg.call_id for leg in call.legs}
+        for call_id in [alias for alias in call.aliases if alias not in used]:
+            call.aliases.remove(call_id)
+            del self._aliases[call_id]
+        if call.call_id not in used and call.aliases:
+            del self._calls[call.call_id]
+            call.call_id = call.aliases.pop(0)
+            self._calls[call.call_id] = self._aliases.pop(call.call_id)
 
     def end(self, call: Call, reason: EndReason, *, now: float, after: float = 0.0) -> None:
         """End a call after some seconds; with none, it is gone from the table at once."""
@@ -120,6 +141,8 @@ class CallTable:
         # The call-id may belong to a newer call by the time an ended one is done.
         if self._calls.get(call.call_id) is call:
             del self._calls[call.call_id]
+            for alias in call.aliases:
+                del self._aliases[alias]
             self.totals.count_ended(call, trio.current_time())
 
     async def _keep(self, call: Call) -> None:
@@ -131,8 +154,11 @@ class CallTable:
         except Exception:
             log.exception("the call ended by an error")
             call.end_reason = EndReason.FAILED
+            if call.absorbed_by is not None:
+                self.end(call.absorbed_by, EndReason.FAILED, now=trio.current_time())
         finally:
-            self._remove(call)
-            reason = call.end_reason or EndReason.FORCED
-            log.info("call ended: %s", reason.value)
+            if call.absorbed_by is None:
+                self._remove(call)
+                reason = call.end_reason or EndReason.FORCED
+                log.info("call ended: %s", reason.value)
             call.fall_apart()

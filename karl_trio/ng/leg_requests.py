@@ -112,3 +112,16 @@ class UnsubscribeRequest(CallRequest):
 
     from_tag: str | None = None
     to_tag: str
+
+
+@_request("connect")
+@frozen(kw_only=True)
+class ConnectRequest(PartyRequest):
+    """Lets legs talk to another one without an offer and an answer.
+
+    Attributes:
+        to_call_id: the call of the other one, if it is not this call; both become one.
+    """
+
+    to_tag: str
+    to_call_id: str | None = None

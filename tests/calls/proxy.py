@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from karl_trio.calls import creation, deletion, offer_answer, publishing, subscriptions
+from karl_trio.calls import connection, creation, deletion, offer_answer, publishing, subscriptions
 from karl_trio.calls.statistics import query_reply
 from karl_trio.ng.requests import structure
 from karl_trio.sdp.description import parse
@@ -76,6 +76,9 @@ class Proxy:
         subscriptions.unsubscribe(
             self.calls, self._request("unsubscribe", call_id, {"to_tag": to_tag, **keys})
         )
+
+    def connect(self, to_tag, *, call_id="call-1", **keys):
+        self._carry_out(connection.connect, "connect", call_id, to_tag=to_tag, **keys)
 
     def query(self, call_id="call-1", *, from_tag=None, to_tag=None):
         return query_reply(self.call(call_id), from_tag, to_tag)

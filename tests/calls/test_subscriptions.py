@@ -7,8 +7,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from karl_trio.calls.audience import MAX_SUBSCRIBERS
 from karl_trio.calls.controls import Control, Reach
-from karl_trio.calls.subscriptions import MAX_SUBSCRIBERS
 from karl_trio.calls.wiring import wire
 from karl_trio.errors import (
     CodecNegotiationFailed,

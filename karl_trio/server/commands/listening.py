@@ -1,4 +1,4 @@
-"""`subscribe request`, `subscribe answer` and `unsubscribe`: whoever listens to a call."""
+"""`subscribe request`, `subscribe answer`, `unsubscribe` and `connect`: who hears whom."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ from collections.abc import Iterator
 
 import trio
 
-from karl_trio.calls import subscriptions
+from karl_trio.calls import connection, subscriptions
 from karl_trio.calls.subscriptions import Source, SubscribeReply
-from karl_trio.ng.leg_requests import SubscribeAnswerRequest, SubscribeRequest, UnsubscribeRequest
+from karl_trio.ng.leg_requests import (
+    ConnectRequest,
+    SubscribeAnswerRequest,
+    SubscribeRequest,
+    UnsubscribeRequest,
+)
 from karl_trio.server.daemon import Daemon
 from karl_trio.server.registry import Reply, command
 
@@ -45,6 +50,13 @@ def subscribe_answer(request: SubscribeAnswerRequest, daemon: Daemon) -> Reply:
 def unsubscribe(request: UnsubscribeRequest, daemon: Daemon) -> Reply:
     """End what a listener listens to."""
     subscriptions.unsubscribe(daemon.calls, request)
+    return {}
+
+
+@command("connect", ConnectRequest)
+def connect(request: ConnectRequest, daemon: Daemon) -> Reply:
+    """Let legs talk to another one, which may be in another call."""
+    connection.connect(daemon.calls, request, trio.current_time())
     return {}
 
 
