@@ -60,17 +60,19 @@ class Dispatcher:
         daemon: what the handlers work on.
         commands: what there is to carry out.
         cookies: the answers that were given already.
+        turn: held for what takes a while, in whatever connection; it is passed on once in each turn of the
+            loop, so that media waits for one such thing only.
         templates: sets of flags that requests name, or get without naming them.
     """
 
     daemon: Daemon
     commands: Registry = COMMANDS
     cookies: AnswerCache = field(factory=AnswerCache)
+    turn: trio.Lock = field(factory=trio.Lock, init=False, repr=False)
     templates: Templates = field(factory=dict)
     _counters: ControlCounters = field(init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
     _in_flight: int = field(default=0, init=False)
-    _turn: trio.Lock = field(factory=trio.Lock, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._counters = self.daemon.counters
@@ -107,14 +109,12 @@ class Dispatcher:
     ) -> None:
         """Deal with one request out of a stream as soon as it is its turn.
 
-        Many clients may have one at the same moment, and other tasks get a turn after each of them.
-
         Args:
             reply: sends the reply, which is framed like the request and may have any size.
             has_cookie: False for one that consists of its dictionary alone. Nothing tells a copy of such a
                 request from another one, so it is carried out each time.
         """
-        async with self._turn:
+        async with self.turn:
             with self._barrier(source):
                 if has_cookie:
                     self._receive(message, source, reply, None)

@@ -62,7 +62,8 @@ class Outbox:
         self._changed.unpark_all()
 
     async def room(self) -> None:
-        """Wait until the client has read enough to be asked for more."""
+        """Let other tasks have their turn, and wait until the client has read enough to be asked for more."""
+        await trio.lowlevel.checkpoint()
         while self._octets > FULL:
             await self._changed.park()
 

@@ -64,7 +64,8 @@ class Tls:
         """Return the same protocol spoken over TLS."""
 
         async def serve(connection: Connection) -> None:
-            stream = trio.SSLStream(connection.stream, self.context, server_side=True, https_compatible=True)
+            paced = _Paced(connection.stream, connection.dispatcher.turn)
+            stream = trio.SSLStream(paced, self.context, server_side=True, https_compatible=True)
             connection.stream = stream
             try:
                 with hang_up_after(HANDSHAKE_WITHIN, Reason.SLOW_REQUEST):
@@ -74,6 +75,31 @@ class Tls:
             await protocol(connection)
 
         return serve
+
+
+@define(eq=False)
+class _Paced(trio.abc.Stream):
+    """A stream that hands over what came when it is its turn.
+
+    To shake hands takes up to a millisecond of computing, and after a restart all clients do so at once.
+    """
+
+    _stream: trio.abc.Stream
+    _turn: trio.Lock
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        octets = await self._stream.receive_some(max_bytes)
+        async with self._turn:
+            return octets
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 def _read(settings: Settings) -> ssl.SSLContext:

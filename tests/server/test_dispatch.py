@@ -10,7 +10,7 @@ import trio.testing
 from karl_trio.endpoint import Endpoint
 from karl_trio.errors import OutOfPorts, SessionLimitReached, UnknownCall
 from karl_trio.logs import current_call_id
-from karl_trio.ng.framing import Format, frame, parse
+from karl_trio.ng.framing import Format, encode, frame, parse
 from karl_trio.ng.requests import DeleteRequest, OfferRequest, PingRequest, QueryRequest
 from karl_trio.server.dispatch import MAX_IN_FLIGHT
 
@@ -248,6 +248,30 @@ async def test_a_request_that_fails_later_is_answered_too(client, gate, call_id,
     await trio.testing.wait_all_tasks_blocked()
     (reply,) = client.replies
     assert parse(reply).body == {"result": "error", "error-reason": reason}
+
+
+@pytest.mark.parametrize("form", Format)
+async def test_a_request_without_a_cookie_is_carried_out_each_time(dispatcher, client, commands, form):
+    carried_out = ping_counter(commands)
+    for _ in range(2):
+        await dispatcher.take(
+            encode({"command": "ping"}, form), client.source, client.replies.append, has_cookie=False
+        )
+    assert client.replies == [encode({"result": "pong", "number": number}, form) for number in (1, 2)]
+    assert len(carried_out) == 2
+    assert len(dispatcher.cookies) == 0
+
+
+async def test_requests_without_a_cookie_that_wait_do_not_wait_for_each_other(dispatcher, client, gate):
+    for call_id in ("c1", "unlucky"):
+        request = encode({"command": "delete", "call-id": call_id}, Format.BENCODE)
+        await dispatcher.take(request, client.source, client.replies.append, has_cookie=False)
+    gate.set()
+    await trio.testing.wait_all_tasks_blocked()
+    assert sorted(client.replies) == [
+        encode({"result": "error", "error-reason": "Unknown call-id"}, Format.BENCODE),
+        encode({"result": "ok", "call": "c1"}, Format.BENCODE),
+    ]
 
 
 async def test_too_many_requests_in_progress_are_refused_and_may_come_again(

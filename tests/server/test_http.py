@@ -260,6 +260,23 @@ async def test_a_body_in_chunks_is_put_together(served):
     assert response.content == PONG
 
 
+async def test_a_flood_of_little_chunks_leaves_turns_for_media(served, nursery):
+    turns = 0
+
+    async def media():
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    head = b"POST /ng-plain HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunks = b"".join(b"1\r\n%c\r\n" % octet for octet in PING + bytes(500))
+    nursery.start_soon(media)
+    response = await ask(served, head, chunks, b"0\r\n\r\n")
+    assert response.content == PONG
+    assert turns > 500
+
+
 async def test_a_client_that_asks_whether_it_may_send_is_told_to(served):
     head, body = request("POST", "/ng-plain", PING, "Expect: 100-continue").split(b"\r\n\r\n")
     await served.send(head + b"\r\n\r\n")

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from trio.testing import memory_stream_one_way_pair, wait_all_tasks_blocked
 
 from karl_trio.config import Settings
 from karl_trio.endpoint import Endpoint
@@ -21,7 +22,7 @@ from karl_trio.server.hangup import Reason
 from karl_trio.server.http import serve_http
 from karl_trio.server.sockets import ListenError
 from karl_trio.server.streams import StreamListener
-from karl_trio.server.tls import HANDSHAKE_WITHIN, Tls
+from karl_trio.server.tls import HANDSHAKE_WITHIN, Tls, _Paced
 
 AUTHORITY = trustme.CA()
 
@@ -180,3 +181,29 @@ def test_what_cannot_be_used_is_told_in_one_line(tmp_path, settings, certificate
     with pytest.raises(ListenError) as caught:
         Tls.of(Settings(**names))
     assert str(caught.value) == problem.format(path=tmp_path)
+
+
+async def test_clients_that_come_at_once_are_dealt_with_in_turn(nursery):
+    """After a restart, so that media gets a turn between two of them."""
+    turn, happened = trio.Lock(), []
+
+    async def hand_over(stream):
+        assert await _Paced(stream, turn).receive_some() == b"hello"
+        happened.append("client")
+
+    async def media():
+        while True:
+            happened.append("media")
+            await trio.lowlevel.checkpoint()
+
+    streams = [memory_stream_one_way_pair() for _ in range(50)]
+    for _, receiving in streams:
+        nursery.start_soon(hand_over, receiving)
+    await wait_all_tasks_blocked()
+    nursery.start_soon(media)
+    for _, receiving in streams:
+        receiving.put_data(b"hello")
+    await until(lambda: happened.count("client") == 50)
+    # Trio runs what is ready in random order, so media may be first in one turn and last in the next.
+    assert "client client client" not in " ".join(happened)
+    nursery.cancel_scope.cancel()

@@ -258,6 +258,21 @@ async def test_a_reply_for_a_socket_that_was_closed_is_lost_and_counted(
     assert dispatcher.daemon.counters.unsent == 1
 
 
+async def test_a_flood_of_little_frames_leaves_turns_for_media(client, nursery):
+    turns = 0
+
+    async def media():
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    client.served.arrive(b"".join(client.protocol.send(Ping()) for _ in range(500)))
+    nursery.start_soon(media)
+    await client.served.end()
+    assert turns > 500
+
+
 async def test_a_message_that_is_too_long_ends_the_socket(client, autojump_clock):
     for _ in range(MAX_MESSAGE // 10_000 + 1):
         await client.send(BytesMessage(data=bytes(10_000), message_finished=False))
