@@ -43,6 +43,11 @@ class Controls:
 
     _active: dict[Control, set[Reach]] = field(factory=dict, init=False)
 
+    @property
+    def are_idle(self) -> bool:
+        """Whether nothing is being done; so it is with nearly every call."""
+        return not any(self._active.values())
+
     def impose(self, control: Control, reaches: Iterable[Reach]) -> None:
         self._active.setdefault(control, set()).update(reaches)
 

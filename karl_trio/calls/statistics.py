@@ -8,6 +8,7 @@ from karl_trio.endpoint import Endpoint
 from karl_trio.media.latch import State
 from karl_trio.media.relay import Component, Stream
 from karl_trio.rtp.reception import Reception
+from karl_trio.rtp.tally import octets_of, packets_of
 
 from .audience import sources_of
 from .call import Call, EndReason
@@ -192,6 +193,8 @@ def _call_flags(call: Call) -> list[str]:
 
 def _leg_flags(call: Call, leg: Leg) -> Iterator[str]:
     """Go through what is being done to the media from and to a leg alone, in words."""
+    if call.controls.are_idle:
+        return
     yield from _control_names(call, Reach(leg))
     for other in call.legs:
         for name in _control_names(call, Reach(leg, other)):
@@ -313,21 +316,24 @@ def _sources(call: Call) -> Tree:
 
 def _totals(call: Call) -> Tree:
     """Sum up the call: rtpengine's figures by component, and the page's over all."""
-    sums = {component: _sum(call.streams, component) for component in Component}
-    streams = list(call.streams)
+    received, sent = dict.fromkeys(Component, 0), 0
+    errors = dict.fromkeys(Component, 0)
+    for stream in call.streams:
+        received[stream.component] += stream.tally
+        errors[stream.component] += stream.errors
+        sent += stream.tally_out
+    in_all = sum(received.values())
     return {
-        **{component.name: figures for component, figures in sums.items()},
-        "packets-received": sum(stream.packets for stream in streams),
-        "bytes-received": sum(stream.octets for stream in streams),
-        "packets-sent": sum(stream.packets_out for stream in streams),
-        "bytes-sent": sum(stream.octets_out for stream in streams),
-    }
-
-
-def _sum(streams: Iterator[Stream], component: Component) -> Tree:
-    own = [stream for stream in streams if stream.component is component]
-    return {
-        "packets": sum(stream.packets for stream in own),
-        "bytes": sum(stream.octets for stream in own),
-        "errors": sum(stream.errors for stream in own),
+        **{
+            component.name: {
+                "packets": packets_of(received[component]),
+                "bytes": octets_of(received[component]),
+                "errors": errors[component],
+            }
+            for component in Component
+        },
+        "packets-received": packets_of(in_all),
+        "bytes-received": octets_of(in_all),
+        "packets-sent": packets_of(sent),
+        "bytes-sent": octets_of(sent),
     }

@@ -12,6 +12,7 @@ are no UTF-8 survive (``surrogateescape``) and are written back unchanged.
 from __future__ import annotations
 
 import re
+from operator import methodcaller
 from typing import NoReturn
 
 import bencoder
@@ -150,10 +151,10 @@ def _refuse_integer(text: str, at: int) -> NoReturn:
     raise Malformed("no integer", at)
 
 
+# A reply has some hundred strings: this is called from C, and is C itself.
+_to_bytes = methodcaller("encode", "utf-8", "surrogateescape")
+
+
 def encode(value: object) -> bytes:
     """Encode a value, the keys of dictionaries sorted; `wire_form` says what a value can be."""
     return bencoder.encode(wire_form(value, _to_bytes))
-
-
-def _to_bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
