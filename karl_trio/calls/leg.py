@@ -129,17 +129,17 @@ class Leg:
             self.media.append(Media(index=len(self.media) + 1))
         return self.media[slot]
 
-    def spoken_codecs(self, place: int) -> Mapping[int, str] | None:
-        """Return the codecs that its SDP named for a media, given by its place from 0, by payload type."""
-        advertised = self.media[place].advertised if place < len(self.media) else None
+    def spoken_codecs(self, slot: int) -> Mapping[int, str] | None:
+        """Return the codecs that its SDP named for a media, given by its slot, by payload type."""
+        advertised = self.media[slot].advertised if slot < len(self.media) else None
         return None if advertised is None else advertised.codec_names
 
-    def codecs_in_use(self, place: int) -> OfferedCodecs | None:
+    def codecs_in_use(self, slot: int) -> OfferedCodecs | None:
         """Return the codecs of the last answer for a media, or else those that it was told of last."""
-        if place >= len(self.media):
-            return None
+        if slot < len(self.media) and self.media[slot].agreed is not None:
+            return self.media[slot].agreed
         told = () if self.sent is None else self.sent.codecs
-        return self.media[place].agreed or (told[place] if place < len(told) else None)
+        return dict(zip(self.slots, told, strict=False)).get(slot)
 
     def __repr__(self) -> str:
         return f"<Leg {self.tag or 'untagged'!r} {len(self.media)} media>"

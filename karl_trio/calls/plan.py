@@ -210,8 +210,8 @@ def _choose_codecs(
             section=plan.section,
             names=plan.advertised.codec_names,
             offered=offered[place] if place < len(offered) else None,
-            before=None if is_answer or listener is None else listener.codecs_in_use(place),
-            spoken=listener.spoken_codecs(place) if is_answer and listener is not None else None,
+            before=None if is_answer or listener is None else listener.codecs_in_use(plan.slot),
+            spoken=listener.spoken_codecs(plan.slot) if is_answer and listener is not None else None,
         )
         for place, plan in enumerate(media)
         if plan.is_relayed and plan.advertised.is_rtp

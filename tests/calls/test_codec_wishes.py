@@ -180,3 +180,26 @@ async def test_static_codecs_that_are_gone_would_need_transcoding(proxy):
     other = body(4000, "96 0").replace("opus/48000/2", "iLBC/8000")
     with pytest.raises(NotSupported):
         proxy.offer(other, call_id="two", to_tag="bob", flags=["static-codecs"])
+
+
+async def test_static_codecs_follow_a_media_that_moved(proxy):
+    def two(*media, version=1):
+        head = body(4000, "0", version=version).partition("m=")[0]
+        return head + "".join(
+            f"m=audio {port} RTP/AVP {formats}\r\na=mid:{mid}\r\n" for mid, port, formats in media
+        )
+
+    proxy.offer(two(("one", 4000, "0 8"), ("two", 4010, "0 8")))
+    answered = two(("one", 5000, "0"), ("two", 5010, "8"))
+    assert formats(proxy.answer(answered)) == ["0", "8"]
+    moved = two(("two", 4010, "0 8 9"), ("one", 4000, "0 8 9"), version=2)
+    assert formats(proxy.offer(moved, to_tag="bob", flags=["static-codecs"])) == ["8", "0"]
+    assert formats(proxy.offer(moved, to_tag="bob", flags=["reuse-codecs"])) == ["8 0 9", "0 8 9"]
+
+
+async def test_static_codecs_say_nothing_of_media_that_the_other_side_was_never_told_of(proxy):
+    await agree_on_pcma(proxy)
+    proxy.offer(body(5000, "8", "98"), from_tag="bob", to_tag="alice")
+    # Alice's own offer crosses that one.
+    crossing = proxy.offer(body(4000, "0 8", "98 99"), to_tag="bob", flags=["static-codecs"])
+    assert formats(crossing) == ["8", "98 99"]

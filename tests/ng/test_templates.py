@@ -104,3 +104,10 @@ def test_the_templates_themselves_stay_as_they_are():
 def test_a_line_that_can_be_no_template_is_refused(line, fault):
     with pytest.raises(ValueError, match=f"^{re.escape(fault)}$"):
         parse_template(line)
+
+
+def test_a_template_brings_no_other_one_in():
+    templates = {"default": "template=a symmetric", "a": "template=a asymmetric"}
+    parameters = collect({"command": "offer", "template": "a"}, templates)
+    assert parameters.flags == {"symmetric", "asymmetric"}
+    assert parameters.warnings == ["unknown template 'a'"] * 2
