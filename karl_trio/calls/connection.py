@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from karl_trio.errors import InvalidParameters, InvalidSessionState, NotSupported
 from karl_trio.ng.leg_requests import ConnectRequest
 from karl_trio.sdp.selection import SUPPLEMENTAL_CODECS
 
-from .audience import MAX_SUBSCRIBERS
+from .audience import MAX_SUBSCRIBERS, sources_of
 from .call import MAX_LEGS, Call
-from .leg import Leg, Subscription
+from .leg import Heard, Leg, Subscription
 from .media import FaceState, Media
 from .participants import find_parties
 from .table import CallTable
@@ -19,9 +19,14 @@ from .wiring import wire
 ONE_WAY = frozenset({"directional", "bidirectional"})
 """Flags that leave the legs with those that they talk to already, and let them hear more."""
 
+MOST_NAMED = 4
+"""Legs named in a warning; a reply over UDP has better use for its octets."""
 
-def connect(calls: CallTable, request: ConnectRequest, now: float) -> None:
+
+def connect(calls: CallTable, request: ConnectRequest, now: float) -> tuple[str, ...]:
     """Join two legs, in the place of whom they talked to before; or let legs hear another one in addition.
+
+    Returns warnings.
 
     Args:
         now: seconds on Trio's clock.
@@ -58,6 +63,7 @@ def connect(calls: CallTable, request: ConnectRequest, now: float) -> None:
     else:
         subscribe(pairs)
     wire(call)
+    return mixing_warnings(call, (listener, *sources))
 
 
 def check_merger(call: Call, other: Call) -> None:
@@ -119,15 +125,31 @@ def common_media(source: Leg, listener: Leg) -> Iterator[tuple[Media, Media]]:
             yield media, other
 
 
-def subscribe(pairs: Sequence[tuple[Leg, Leg]]) -> None:
-    """Let legs listen to others, all media that they have in common; who does so already goes on."""
+def subscribe(pairs: Sequence[tuple[Leg, Leg]], heard: Heard = Heard.SAID) -> None:
+    """Let legs listen to others, all media that they have in common; who hears another already goes on."""
     for source, listener in pairs:
-        if listener in source.peers or any(each.listener is listener for each in source.subscribers):
+        if is_heard_by(source, listener):
             continue
         for media, other in common_media(source, listener):
             source.subscribers.append(
-                Subscription(media=media.index, listener=listener, listener_media=other.index)
+                Subscription(media=media.index, listener=listener, listener_media=other.index, heard=heard)
             )
+
+
+def is_heard_by(source: Leg, listener: Leg) -> bool:
+    """Whether what a leg says goes to another one already."""
+    return listener in source.peers or any(
+        each.listener is listener and each.heard is not Heard.RTCP for each in source.subscribers
+    )
+
+
+def mixing_warnings(call: Call, listeners: Iterable[Leg]) -> tuple[str, ...]:
+    """Say which legs are sent several sources at once, for few phones play more than one."""
+    crowded = [leg for leg in listeners if len({*leg.peers, *sources_of(call, leg)}) > 1]
+    if not crowded:
+        return ()
+    names = ", ".join(repr(leg.tag) for leg in crowded[:MOST_NAMED])
+    return (f"several sources, each as RTP of its own, go to {names}: mixing is not there yet",)
 
 
 def _join(leg: Leg, other: Leg, now: float) -> None:

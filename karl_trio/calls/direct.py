@@ -17,7 +17,12 @@ from karl_trio.endpoint import Family
 from karl_trio.errors import InvalidSdp, InvalidSessionState
 from karl_trio.media.interfaces import Interface
 from karl_trio.media.ports import PortPair
-from karl_trio.ng.leg_requests import CreateRequest, PublishRequest, SubscribeRequest
+from karl_trio.ng.leg_requests import (
+    CreateRequest,
+    PublishRequest,
+    SubscribeRequest,
+    TransformRequest,
+)
 from karl_trio.ng.requests import SdpRequest
 from karl_trio.sdp import own
 from karl_trio.sdp.attributes import Direction
@@ -220,7 +225,7 @@ def find_leg(calls: CallTable, request: SdpRequest) -> Leg | None:
 
 def find_interface(
     calls: CallTable,
-    request: PublishRequest | CreateRequest | SubscribeRequest,
+    request: PublishRequest | CreateRequest | SubscribeRequest | TransformRequest,
     leg: Leg | None,
     family: Family | None,
 ) -> tuple[Interface, tuple[str, ...]]:

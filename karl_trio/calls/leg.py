@@ -49,6 +49,7 @@ class Heard(Enum):
     SAID = "what it says"
     EGRESS = "what it is sent"
     RTCP = "what it says, its RTCP alone"
+    INJECTED = "what it says, for as long as it is injected"
 
 
 @frozen(kw_only=True, eq=False)

@@ -181,7 +181,7 @@ KEYS: dict[str, Key] = {
     # Parties other than by offer and answer
     "medias": Key("The media of an SDP that we make."),
     "media": Key("The media to transform."),
-    "calls": Key("The calls to mesh."),
+    "calls": Key("The calls to mesh.", Kind.LIST),
     "tags": Key("Which legs of a mesh hear which."),
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from .requests import CallRequest, PartyRequest, SdpRequest, _request
+from .requests import CallRequest, PartyRequest, Request, SdpRequest, _request
 from .structuring import Address, Body
 
 NO_BODY = Body("")
@@ -125,3 +125,63 @@ class ConnectRequest(PartyRequest):
 
     to_tag: str
     to_call_id: str | None = None
+
+
+@_request("mesh")
+@frozen(kw_only=True)
+class MeshRequest(Request):
+    """Makes one call of several, in which legs hear each other.
+
+    Attributes:
+        calls: their call-ids.
+        tags: who is heard by whom, each with a tag ``from`` and a list of tags ``to``; if empty, all by all.
+    """
+
+    calls: tuple[str, ...]
+    tags: tuple[Mapping[str, Any], ...] = ()
+
+
+@frozen(kw_only=True)
+class InjectRequest(CallRequest):
+    """What the two requests have in common.
+
+    Attributes:
+        to_tag: who is to hear more.
+        source_tag, source_call_id: whom it is to hear, and in which call if not in this one.
+    """
+
+    to_tag: str
+    source_tag: str
+    source_call_id: str | None = None
+
+
+@_request("inject start")
+@frozen(kw_only=True)
+class InjectStartRequest(InjectRequest):
+    """Lets a leg hear another one beside those that it talks to."""
+
+
+@_request("inject stop")
+@frozen(kw_only=True)
+class InjectStopRequest(InjectRequest):
+    """Ends that."""
+
+
+@_request("transform")
+@frozen(kw_only=True)
+class TransformRequest(SdpRequest):
+    """Takes media from another media proxy and sends it on, without SDP.
+
+    Attributes:
+        call_id, from_tag: made up if empty.
+        media: each with its type, its codecs and its destination.
+        interface: name of the one toward the other media proxy.
+        peer: an address in the network that it is in, to find the interface by.
+    """
+
+    call_id: str = ""
+    from_tag: str = ""
+    sdp: Body = NO_BODY
+    media: tuple[Mapping[str, Any], ...]
+    interface: str | None = None
+    peer: Address | None = None

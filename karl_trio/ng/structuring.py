@@ -150,7 +150,14 @@ def _dictionaries(value: object, _: object) -> tuple[dict[str, object], ...]:
         value = [value]
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise TypeError("not a list of dictionaries")
-    return tuple([{canonical_key(key): inner for key, inner in item.items()} for item in value])
+    return tuple([_canonical_keys(item) for item in value])
+
+
+def _canonical_keys(value: Any) -> Any:
+    """Return a value with the keys of all dictionaries in it in their one spelling."""
+    if isinstance(value, dict):
+        return {canonical_key(key): _canonical_keys(inner) for key, inner in value.items()}
+    return [_canonical_keys(item) for item in value] if isinstance(value, list) else value
 
 
 def _strings(value: object, _: object) -> tuple[str, ...]:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import trio
 
-from karl_trio.calls import connection, creation, deletion, offer_answer, publishing, subscriptions
+from karl_trio.calls import (
+    connection,
+    creation,
+    deletion,
+    injection,
+    mesh,
+    offer_answer,
+    publishing,
+    subscriptions,
+    transformation,
+)
 from karl_trio.calls.statistics import query_reply
 from karl_trio.ng.requests import structure
 from karl_trio.sdp.description import parse
@@ -78,7 +88,21 @@ class Proxy:
         )
 
     def connect(self, to_tag, *, call_id="call-1", **keys):
-        self._carry_out(connection.connect, "connect", call_id, to_tag=to_tag, **keys)
+        return self._carry_out(connection.connect, "connect", call_id, to_tag=to_tag, **keys)
+
+    def mesh(self, call_ids, **keys):
+        return mesh.mesh(self.calls, self._request("mesh", None, {"calls": call_ids, **keys}))
+
+    def inject(self, source_tag, to_tag, *, stop=False, call_id="call-1", **keys):
+        keys = {"source_tag": source_tag, "to_tag": to_tag, **keys}
+        if stop:
+            return injection.inject_stop(self.calls, self._request("inject stop", call_id, keys))
+        return injection.inject_start(self.calls, self._request("inject start", call_id, keys))
+
+    def transform(self, media, *, call_id="call-1", from_tag="alice", **keys):
+        return self._carry_out(
+            transformation.transform, "transform", call_id, from_tag=from_tag, media=media, **keys
+        )
 
     def query(self, call_id="call-1", *, from_tag=None, to_tag=None):
         return query_reply(self.call(call_id), from_tag, to_tag)

@@ -1,4 +1,4 @@
-"""`subscribe request`, `subscribe answer`, `unsubscribe` and `connect`: who hears whom."""
+"""`subscribe request`, `subscribe answer`, `unsubscribe`, `connect`, `mesh` and `inject`: who hears whom."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 import trio
 
-from karl_trio.calls import connection, subscriptions
+from karl_trio.calls import connection, injection, mesh, subscriptions
 from karl_trio.calls.subscriptions import Source, SubscribeReply
 from karl_trio.ng.leg_requests import (
     ConnectRequest,
+    InjectStartRequest,
+    InjectStopRequest,
+    MeshRequest,
     SubscribeAnswerRequest,
     SubscribeRequest,
     UnsubscribeRequest,
@@ -43,7 +46,7 @@ def subscribe_request(request: SubscribeRequest, daemon: Daemon) -> Reply:
 def subscribe_answer(request: SubscribeAnswerRequest, daemon: Daemon) -> Reply:
     """Take a listener's answer, and let it hear."""
     warnings = subscriptions.subscribe_answer(daemon.calls, request, trio.current_time())
-    return {"warning": "; ".join(warnings)} if warnings else {}
+    return _warn(warnings)
 
 
 @command("unsubscribe", UnsubscribeRequest)
@@ -56,8 +59,30 @@ def unsubscribe(request: UnsubscribeRequest, daemon: Daemon) -> Reply:
 @command("connect", ConnectRequest)
 def connect(request: ConnectRequest, daemon: Daemon) -> Reply:
     """Let legs talk to another one, which may be in another call."""
-    connection.connect(daemon.calls, request, trio.current_time())
+    return _warn(connection.connect(daemon.calls, request, trio.current_time()))
+
+
+@command("mesh", MeshRequest)
+def mesh_calls(request: MeshRequest, daemon: Daemon) -> Reply:
+    """Let the legs of several calls hear each other."""
+    return _warn(mesh.mesh(daemon.calls, request))
+
+
+@command("inject start", InjectStartRequest)
+def inject_start(request: InjectStartRequest, daemon: Daemon) -> Reply:
+    """Let a leg hear another one, too."""
+    return _warn(injection.inject_start(daemon.calls, request))
+
+
+@command("inject stop", InjectStopRequest)
+def inject_stop(request: InjectStopRequest, daemon: Daemon) -> Reply:
+    """End that."""
+    injection.inject_stop(daemon.calls, request)
     return {}
+
+
+def _warn(warnings: tuple[str, ...]) -> Reply:
+    return {"warning": "; ".join(warnings)} if warnings else {}
 
 
 def _labelled(outcome: SubscribeReply) -> Iterator[tuple[Source, str]]:
