@@ -124,7 +124,7 @@ class _Conversation:
                 request = await self._next_request()
                 if request is None:
                     return
-                if _header(request, b"upgrade").lower() == b"websocket":
+                if request.method == b"GET" and _header(request, b"upgrade").lower() == b"websocket":
                     await self._serve_websocket(request)
                     return
                 response = await self._carry_out(request)

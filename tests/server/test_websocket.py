@@ -136,6 +136,12 @@ async def test_what_is_no_good_handshake_is_told_so(nursery, dispatcher, changes
     assert (b"sec-websocket-version: 13" in reply.lower()) == ("Sec-WebSocket-Version" in changes)
 
 
+async def test_only_a_get_can_become_a_websocket(nursery, dispatcher):
+    served = serve_on(nursery, dispatcher, serve_http)
+    await served.send(b"POST / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+    assert (await served.end()).startswith(b"HTTP/1.1 404 ")
+
+
 async def test_a_refused_client_may_go_on_with_http(connect):
     client, _ = await connect("unknown")
     await client.served.send(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
