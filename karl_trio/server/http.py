@@ -237,9 +237,20 @@ class _Conversation:
 
 
 def _refuse_pages(request: h11.Request) -> None:
-    """Refuse what a page in a browser asks: its reader did not mean to command a media proxy."""
-    if _header(request, b"origin"):
+    """Refuse what a page in a browser asks: its reader did not mean to command a media proxy.
+
+    A page of another host has that host as its `Origin` (RFC 6454, 7). Kamailio says `Origin` as well, with
+    the host that it connects to.
+    """
+    origin = _header(request, b"origin")
+    if origin and _host(origin.partition(b"//")[2]) != _host(_header(request, b"host")):
         raise Refused(403, "no requests of web pages are carried out")
+
+
+def _host(authority: bytes) -> bytes:
+    """Return a host without its port."""
+    host, bracket, _ = authority.partition(b"]")
+    return (host + bracket if bracket else host.partition(b":")[0]).lower()
 
 
 def _header(request: h11.Request, name: bytes) -> bytes:

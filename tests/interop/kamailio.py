@@ -33,14 +33,21 @@ Content-Length: 0\r
 
 
 @asynccontextmanager
-async def kamailio(nodes: Sequence[MediaNode], directory: Path) -> AsyncIterator[Endpoint]:
-    """A proxy with these nodes as its failover set, until the block is left; gives its SIP address."""
+async def kamailio(
+    nodes: Sequence[MediaNode], directory: Path, **definitions: str
+) -> AsyncIterator[Endpoint]:
+    """A proxy with these nodes as its failover set, until the block is left; gives its SIP address.
+
+    Args:
+        definitions: what else is defined, or otherwise.
+    """
     sip = Endpoint(LOOPBACK, free_port())
     set_of_nodes = " ".join(f"udp:{node.ng}=1" for node in nodes)
     definitions = {
         "SIP_LISTEN": f"udp:{sip}",
         "KARL_TRIO_NODES": f'"{set_of_nodes}"',
         "KARL_TRIO_DISABLED_FOR": str(DISABLED_FOR),
+        **definitions,
     }
     command = [need("kamailio"), "-f", str(CONFIGURATION), "-DD", "-E", "-m", "32", "-M", "4"]
     command += ["-P", str(directory / "kamailio.pid"), "-Y", str(directory), "-w", str(directory)]

@@ -329,7 +329,25 @@ async def test_a_client_that_does_not_read_is_hung_up_on(nursery, dispatcher, au
 
 
 @pytest.mark.parametrize("path", ["/ng", "/ng-plain"])
-async def test_what_a_web_page_asks_is_not_carried_out(served, path):
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://", "http://media.example.net.evil:80"]
+)
+async def test_what_a_web_page_asks_is_not_carried_out(served, path, origin):
     """A page can have the browser of its reader post to any server, this host's own included."""
-    response = await ask(served, request("POST", path, b"c1 " + PING, "Origin: https://evil.example"))
+    response = await ask(served, request("POST", path, b"c1 " + PING, f"Origin: {origin}"))
     assert response.status == 403
+
+
+@pytest.mark.parametrize("origin", ["http://media.example.net", "https://MEDIA.example.net:8080"])
+async def test_an_origin_that_is_ours_is_none_of_a_foreign_page(served, origin):
+    """Kamailio gives the host that it connects to."""
+    response = await ask(served, request("POST", "/ng", b"c1 " + PING, f"Origin: {origin}"))
+    assert response.status == 200
+
+
+async def test_an_ipv6_origin_is_understood(served):
+    body = b"c1 " + PING
+    head = b"POST /ng HTTP/1.1\r\nHost: [::1]:8080\r\nContent-Length: %d\r\nOrigin: http://[%s]\r\n\r\n"
+    await served.send(head % (len(body), b"::1") + body + head % (len(body), b"::2") + body)
+    replies = await served.end()
+    assert (replies.count(b" 200 OK"), replies.count(b" 403 Forbidden")) == (1, 1)
