@@ -53,6 +53,15 @@ class Phone:
                 heard.append((datagram, source[1]))
         return heard
 
+    def everything(self):
+        """Return the RTP that has come by now, each datagram with where it came from."""
+        heard = []
+        while True:
+            try:
+                heard.append(self.rtp.recvfrom(2048))
+            except BlockingIOError:
+                return heard
+
     def is_silent(self):
         for sock in (self.rtp, self.rtcp):
             try:

@@ -1,0 +1,452 @@
+"""Any order of offers, answers and what may come between them: nothing breaks, and whoever should hear hears.
+
+Hypothesis writes the scripts of calls and shortens those that fail. Everything is real but the time: the
+requests, the ports, the packets. The usual run takes the same scripts each time; `--long` looks for others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import trio
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from trio.testing import wait_all_tasks_blocked
+
+from karl_trio.calls import blocking
+from karl_trio.calls.controls import Control
+from karl_trio.calls.statistics import query_reply
+from karl_trio.calls.table import CallTable
+from karl_trio.calls.timeouts import sweep
+from karl_trio.config import Settings
+from karl_trio.errors import InvalidSdp, InvalidSessionState, NgError
+from karl_trio.media.poller import GATHERING, Poller
+from karl_trio.ng.requests import structure
+
+from ..media.fakes import rtp
+from .conftest import make_interfaces
+from .conversation import ANSWERS, RECEIVING, SENDING, Dialogue, Party
+from .loops import Loop
+from .phones import Phone
+from .proxy import Proxy, sdp
+from .test_interleavings import check_books
+
+LOCAL = {"192.0.2.10": "127.0.0.1", "192.0.2.20": "127.0.0.2"}
+"""What phones reach our advertised addresses at."""
+
+MOST_BRANCHES = 3
+KINDS = {"a": "audio", "v": "video", "w": "video"}
+
+dialogues = st.integers(0, MOST_BRANCHES - 1)
+first_media = st.sampled_from(["a", "av"])
+sides = st.booleans()
+seldom = st.sampled_from([False, False, False, True])
+directions = st.sampled_from(["sendrecv", "sendrecv", "sendonly", "recvonly", "inactive"])
+some_replies = st.lists(st.integers(0, 5), min_size=3, max_size=3)
+replies = some_replies | some_replies | some_replies | st.none()
+"""How an offer is answered at once, a number for each media; None for not yet."""
+
+
+def is_talking(machine):
+    return any(each.is_answered for each in machine.dialogues)
+
+
+def is_a_call_of_two(machine):
+    """Whether nobody else shares the media of the two."""
+    return len(machine.dialogues) == 1 and machine.dialogues[0].is_answered
+
+
+class Conversations(RuleBasedStateMachine):
+    """One call with its forks, driven by a SIP proxy that does what SIP allows."""
+
+    def __init__(self):
+        super().__init__()
+        self.loop = Loop()
+        self.interfaces = make_interfaces(
+            *(
+                f"{name}/{local}!{far}"
+                for name, (far, local) in zip(("in", "out"), LOCAL.items(), strict=True)
+            )
+        )
+        self.calls = CallTable(settings=Settings(timeout=0), interfaces=self.interfaces, poller=Poller())
+        self.proxy = Proxy(self.calls)
+        self.alice = None
+        self.dialogues = []
+        self.parties = []
+        self.is_blocked = False
+        self.sequence = 0
+        self.loop.run(self._begin)
+
+    def teardown(self):
+        self._carry_out(self._hang_up)
+        self.loop.run(self._find_nothing_left)
+        self.loop.close()
+
+    # Setting up
+
+    @initialize(media=first_media, direction=directions, forks=sides, outside=sides, replies=some_replies)
+    def begin(self, media, direction, forks, outside, replies):
+        self._invite(media, direction, forks, outside, replies)
+
+    @precondition(lambda self: not self.dialogues)
+    @rule(media=first_media, direction=directions, forks=sides, outside=sides, replies=replies)
+    def invite(self, media, direction, forks, outside, replies):
+        self._invite(media, direction, forks, outside, replies)
+
+    def _invite(self, media, direction, forks, outside, replies):
+        self.alice = self._party("alice")
+        for mid in media:
+            self.alice.line(mid, KINDS[mid]).direction = direction
+        names = {"to_interface": "out"} if outside else {}
+        branch = "z9hG4bK-0" if forks else None
+        self._carry_out(self._call_branch, list(media), branch, names, None if forks else replies)
+
+    @precondition(
+        lambda self: (
+            0 < len(self.dialogues) < MOST_BRANCHES
+            and all(each.branch and not each.is_answered for each in self.dialogues)
+        )
+    )
+    @rule()
+    def fork(self):
+        branch = f"z9hG4bK-{len(self.parties)}"
+        self._carry_out(self._call_branch, self.dialogues[0].order, branch, {}, None)
+
+    async def _call_branch(self, order, branch, names, replies):
+        dialogue = Dialogue(self.alice, self._party(f"bob-{len(self.parties)}"), branch)
+        self.dialogues.append(dialogue)
+        self._offer(dialogue, self.alice, order, to_tag=None, via_branch=branch, **names)
+        if replies is not None:
+            self._answer(dialogue, replies)
+
+    # Offers within a dialogue, most of them answered at once
+
+    @precondition(is_talking)
+    @rule(which=dialogues, by_caller=sides, direction=directions, replies=replies)
+    def change_direction(self, which, by_caller, direction, replies):
+        dialogue, party = self._established(which, by_caller)
+        for mid in dialogue.media_of(party):
+            party.lines[mid].direction = direction
+        self._carry_out(self._offer_again, dialogue, party, replies)
+
+    @precondition(is_talking)
+    @rule(which=dialogues, by_caller=sides, replies=replies, label=st.sampled_from(["one", "two"]))
+    def change_codec_and_label(self, which, by_caller, replies, label):
+        dialogue, party = self._established(which, by_caller)
+        party.prefers_pcma ^= True
+        self._carry_out(self._offer_again, dialogue, party, replies, label=label)
+        assert self.proxy.call().find_leg(party.tag).label == label
+
+    @precondition(is_talking)
+    @rule(
+        which=dialogues,
+        by_caller=sides,
+        by=st.integers(1, 2),
+        latching=seldom,
+        interface=st.sampled_from([None, None, None, None, "in", "out"]),
+        replies=replies,
+    )
+    def move_to_another_phone_or_back(self, which, by_caller, by, latching, interface, replies):
+        dialogue, party = self._established(which, by_caller)
+        line = party.lines[dialogue.media_of(party)[0]]
+        while len(line.phones) < 3:
+            line.phones.append(Phone(party.address))
+        line.at = (line.at + by) % 3
+        flags = ["port-latching"] if latching else []
+        self._carry_out(self._offer_again, dialogue, party, replies, flags=flags, to_interface=interface)
+
+    @precondition(is_a_call_of_two)
+    @rule(by_caller=sides, in_front=sides, replies=replies)
+    def add_media(self, by_caller, in_front, replies):
+        dialogue, party = self._established(0, by_caller)
+        order = dialogue.media_of(party)
+        for mid in KINDS.keys() - order:
+            line = party.line(mid, KINDS[mid])
+            line.direction, line.is_rejected = "sendrecv", False
+            order = [mid, *order] if in_front else [*order, mid]
+            break
+        self._carry_out(self._offer_again, dialogue, party, replies, order)
+
+    @precondition(is_a_call_of_two)
+    @rule(by_caller=sides, place=st.integers(0, 2), leaves_out=sides, replies=replies)
+    def remove_media(self, by_caller, place, leaves_out, replies):
+        dialogue, party = self._established(0, by_caller)
+        order = dialogue.media_of(party)
+        mid = order[place % len(order)]
+        if leaves_out and len(order) > 1:
+            order = [other for other in order if other != mid]
+        else:
+            party.lines[mid].is_rejected ^= True
+        self._carry_out(self._offer_again, dialogue, party, replies, order)
+
+    @precondition(is_a_call_of_two)
+    @rule(by_caller=sides, replies=replies)
+    def reorder_media(self, by_caller, replies):
+        dialogue, party = self._established(0, by_caller)
+        self._carry_out(self._offer_again, dialogue, party, replies, dialogue.media_of(party)[::-1])
+
+    async def _offer_again(self, dialogue, party, replies=None, order=None, **keys):
+        other = dialogue.other(party)
+        self._offer(dialogue, party, order or dialogue.media_of(party), to_tag=other.tag, **keys)
+        if replies is not None:
+            self._answer(dialogue, replies)
+
+    def _offer(self, dialogue, party, order, **keys):
+        dialogue.order = list(order)
+        dialogue.offerer = party
+        other = dialogue.other(party)
+        description = self.proxy.offer(party.say(order), from_tag=party.tag, **keys)
+        dialogue.tell(other, description, LOCAL)
+        self._check_sdp(description)
+
+    # Answers
+
+    @precondition(lambda self: any(each.offerer is not None for each in self.dialogues))
+    @rule(which=dialogues, replies=some_replies, again=sides)
+    def answer(self, which, replies, again):
+        waiting = [each for each in self.dialogues if each.offerer is not None]
+        self._carry_out(self._answer_late, waiting[which % len(waiting)], replies, again)
+
+    async def _answer_late(self, dialogue, replies, again):
+        self._answer(dialogue, replies, again=again)
+
+    def _answer(self, dialogue, replies, *, again=False):
+        offerer = dialogue.offerer
+        party = dialogue.other(offerer)
+        for mid, number in zip(dialogue.order, replies, strict=False):
+            offered = offerer.lines[mid]
+            line = party.line(mid, offered.kind)
+            line.is_rejected = offered.is_rejected or number == 5
+            choices = ANSWERS[offered.direction]
+            line.direction = choices[number % len(choices)]
+        body = party.say(dialogue.order)
+        keys = {"from_tag": offerer.tag, "to_tag": party.tag}
+        if not dialogue.is_answered:
+            keys["via_branch"] = dialogue.branch
+        description = self.proxy.answer(body, **keys)
+        if again:
+            assert self.proxy.answer(body, **keys) == description
+        dialogue.is_answered, dialogue.offerer, dialogue.agreed = True, None, dialogue.order
+        dialogue.tell(offerer, description, LOCAL)
+        self._check_sdp(description)
+
+    # What may come between
+
+    @precondition(lambda self: self.dialogues)
+    @rule()
+    def block_or_unblock(self):
+        self._carry_out(self._block)
+
+    async def _block(self):
+        self.is_blocked ^= True
+        command = "block media" if self.is_blocked else "unblock media"
+        request = structure({"command": command, "call-id": "call-1"})
+        (blocking.impose if self.is_blocked else blocking.lift)(self.calls, request, Control.BLOCK_MEDIA)
+
+    @precondition(lambda self: self.dialogues)
+    @rule(
+        body=st.sampled_from(["", "rubbish", sdp(4000, address="224.0.0.1"), sdp(4000) + sdp(4000)]),
+        from_tag=st.sampled_from(["alice", "mallory"]),
+        is_offer=sides,
+    )
+    def ask_in_vain(self, body, from_tag, is_offer):
+        self._carry_out(self._be_refused, body, from_tag, is_offer)
+
+    async def _be_refused(self, body, from_tag, is_offer):
+        before = query_reply(self.proxy.call(), None, None)
+        ask = self.proxy.offer if is_offer else self.proxy.answer
+        with pytest.raises((InvalidSdp, InvalidSessionState)):
+            ask(body, from_tag=from_tag, to_tag="nobody")
+        with pytest.raises(NgError):
+            self.proxy.offer(sdp(4000), from_tag="alice", to_tag="alice")
+        assert query_reply(self.proxy.call(), None, None) == before
+
+    @rule(seconds=st.sampled_from([0.5, 5, 31]))
+    def wait(self, seconds):
+        self.loop.clock.jump(seconds)
+        self.loop.run(sweep, self.calls)
+
+    # Endings
+
+    @precondition(lambda self: len(self.dialogues) > 1)
+    @rule(which=dialogues)
+    def delete_leg(self, which):
+        self._carry_out(self._delete_leg, self.dialogues[which % len(self.dialogues)])
+
+    async def _delete_leg(self, dialogue):
+        if dialogue.is_answered:
+            self.proxy.delete(from_tag=dialogue.callee.tag, delete_delay=0)
+        else:
+            self.proxy.delete(from_tag="alice", via_branch=dialogue.branch, delete_delay=0)
+        self.dialogues.remove(dialogue)
+        assert self.calls.get("call-1") is not None
+
+    @precondition(is_talking)
+    @rule(which=dialogues, by_caller=sides, replies=replies)
+    def delete_later_and_think_better_of_it(self, which, by_caller, replies):
+        self._carry_out(self._delete_later)
+        self.loop.clock.jump(29)
+        self._carry_out(self._offer_again, *self._established(which, by_caller), replies)
+        self.loop.clock.jump(29)
+
+    async def _delete_later(self):
+        self.proxy.delete(delete_delay=30)
+
+    @precondition(lambda self: self.dialogues)
+    @rule(at_once=sides, is_sure=seldom)
+    def delete(self, at_once, is_sure):
+        if not is_sure:
+            return
+        self._carry_out(self._hang_up if at_once else self._delete_later)
+        if not at_once:
+            self.loop.clock.jump(30)
+            self.loop.run(wait_all_tasks_blocked)
+            self._forget()
+
+    async def _hang_up(self):
+        if self.dialogues:
+            self.proxy.delete(delete_delay=0)
+        self._forget()
+
+    # What must hold after each step
+
+    @invariant()
+    def books_are_in_order(self):
+        self.loop.run(self._check)
+
+    async def _check(self):
+        await wait_all_tasks_blocked()
+        check_books(self.calls, self.interfaces)
+        assert len(self.calls) == (1 if self.dialogues else 0)
+        streams = [stream for call in self.calls for stream in call.streams]
+        assert self._tasks() == len(self.calls) + len(streams)
+        if self.dialogues and all(each.offerer is None for each in self.dialogues):
+            await self._check_media()
+
+    async def _check_media(self):
+        """Let every party say something at every port it was told, and compare who has heard it."""
+        for party in self.parties:
+            for phone in party.phones:
+                assert phone.is_silent()
+        expected = Counter()
+        for dialogue in self.dialogues:
+            for party in (dialogue.caller, dialogue.callee):
+                for mid in dialogue.order:
+                    if (target := dialogue.told.get((party.tag, mid))) is not None:
+                        self.sequence += 1
+                        datagram = rtp(self.sequence)
+                        party.lines[mid].phone.rtp.sendto(datagram, target)
+                        for phone, source in self._listeners(party, mid):
+                            expected[phone.endpoint, datagram, source] += 1
+        await self._let_media_through()
+        heard = Counter()
+        for party in self.parties:
+            for phone in party.phones:
+                for datagram, source in phone.everything():
+                    heard[phone.endpoint, datagram, source] += 1
+        assert heard == expected
+
+    async def _let_media_through(self):
+        # The poller may just be giving packets a moment to gather.
+        await wait_all_tasks_blocked()
+        self.loop.clock.jump(2 * GATHERING)
+        await wait_all_tasks_blocked()
+
+    def _listeners(self, party, mid):
+        """Return the phones that must hear a party, and where from: the very port that they were told."""
+        if self.is_blocked or party.lines[mid].direction not in SENDING:
+            return
+        for dialogue in self.dialogues:
+            if party in (dialogue.caller, dialogue.callee) and mid in dialogue.order:
+                other = dialogue.other(party)
+                line = other.lines[mid]
+                source = dialogue.told.get((other.tag, mid))
+                if source is not None and line.direction in RECEIVING:
+                    yield line.phone, source
+
+    def _check_sdp(self, description):
+        for line in description.text.splitlines():
+            assert "127.0.0.1" not in line.split()
+            assert "127.0.0.2" not in line.split()
+        for section in description.media:
+            assert section.address in (*LOCAL, "0.0.0.0")
+
+    # Odds and ends
+
+    async def _begin(self):
+        self.tasks = trio.lowlevel.current_statistics().tasks_living
+        await self.loop.nursery.start(self.calls.serve)
+        self.loop.nursery.start_soon(self.calls.poller.run)
+        await wait_all_tasks_blocked()
+        self.tasks = trio.lowlevel.current_statistics().tasks_living
+
+    def _tasks(self):
+        return trio.lowlevel.current_statistics().tasks_living - self.tasks
+
+    async def _find_nothing_left(self):
+        await wait_all_tasks_blocked()
+        assert len(self.calls) == 0
+        assert self._tasks() == 0
+        assert len(self.calls.poller) == 0
+        assert [pool.in_use for pool in self.interfaces.pools] == [0, 0]
+
+    def _carry_out(self, job, *args, **keys):
+        async def carry_out():
+            await job(*args, **keys)
+
+        self.loop.run(carry_out)
+
+    def _party(self, tag):
+        party = Party(tag, f"127.0.1.{len(self.parties) + 1}")
+        self.parties.append(party)
+        return party
+
+    def _forget(self):
+        for party in self.parties:
+            for phone in party.phones:
+                phone.close()
+        self.parties.clear()
+        self.dialogues.clear()
+        self.is_blocked = False
+
+    def _established(self, which, by_caller):
+        """Return a dialogue that has been answered, and who is to make an offer in it."""
+        answered = [each for each in self.dialogues if each.is_answered]
+        dialogue = answered[which % len(answered)]
+        return dialogue, dialogue.caller if by_caller else dialogue.callee
+
+
+def test_conversations_of_the_usual_run():
+    run_state_machine_as_test(
+        Conversations,
+        settings=settings(
+            max_examples=200,
+            phases=[Phase.generate],
+            stateful_step_count=30,
+            derandomize=True,
+            deadline=None,
+            report_multiple_bugs=False,
+        ),
+    )
+
+
+@pytest.mark.long
+def test_conversations_nobody_has_thought_of():
+    run_state_machine_as_test(
+        Conversations,
+        settings=settings(
+            max_examples=300,
+            stateful_step_count=60,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
