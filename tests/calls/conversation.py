@@ -44,6 +44,7 @@ class Party:
     lines: dict[str, Line] = field(factory=dict)
     version: int = 0
     prefers_pcma: bool = False
+    shares_ports: bool = False
 
     def line(self, mid, kind):
         """Return a media, taking up a phone for it if there is none yet."""
@@ -58,9 +59,28 @@ class Party:
         for mid in order:
             line = self.lines[mid]
             port = 0 if line.is_rejected else line.phone.endpoint.port
-            media.append((line.kind, port, [f"mid:{mid}", line.direction]))
+            mux = ["rtcp-mux"] if self.shares_ports else []
+            media.append((line.kind, port, [f"mid:{mid}", line.direction, *mux]))
         body = sdp(0, media=media, address=self.address, version=self.version)
         return body.replace("RTP/AVP 0 8", "RTP/AVP 8 0") if self.prefers_pcma else body
+
+    @property
+    def phones(self):
+        return [phone for line in self.lines.values() for phone in line.phones]
+
+
+@define(eq=False)
+class Listener:
+    """Somebody who hears all that one party says.
+
+    Attributes:
+        told: where each media comes from, an address and a port of ours, by name.
+    """
+
+    tag: str
+    source: Party
+    lines: dict[str, Line]
+    told: dict[str, tuple[str, int]]
 
     @property
     def phones(self):
@@ -76,6 +96,7 @@ class Dialogue:
         agreed: those of the last one that was answered.
         told: where each party was told to send each media, an address and a port of ours, by tag and name.
         offerer: whose offer waits for an answer.
+        offers_mux: the last offer that was passed on lets RTCP share the RTP ports.
         is_answered: whether there has been one.
     """
 
@@ -86,6 +107,7 @@ class Dialogue:
     agreed: list[str] = field(factory=list)
     told: dict[tuple[str, str], tuple[str, int]] = field(factory=dict)
     offerer: Party | None = None
+    offers_mux: bool = False
     is_answered: bool = False
 
     def media_of(self, party):

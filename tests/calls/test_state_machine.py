@@ -31,10 +31,11 @@ from karl_trio.config import Settings
 from karl_trio.errors import InvalidSdp, InvalidSessionState, NgError
 from karl_trio.media.poller import GATHERING, Poller
 from karl_trio.ng.requests import structure
+from karl_trio.sdp.description import parse
 
 from ..media.fakes import rtp
 from .conftest import make_interfaces
-from .conversation import ANSWERS, RECEIVING, SENDING, Dialogue, Party
+from .conversation import ANSWERS, RECEIVING, SENDING, Dialogue, Line, Listener, Party
 from .loops import Loop
 from .phones import Phone
 from .proxy import Proxy, sdp
@@ -47,6 +48,7 @@ MOST_BRANCHES = 3
 KINDS = {"a": "audio", "v": "video", "w": "video"}
 
 dialogues = st.integers(0, MOST_BRANCHES - 1)
+mux_words = st.sampled_from(["offer", "require", "demux", "accept", "reject"])
 first_media = st.sampled_from(["a", "av"])
 sides = st.booleans()
 seldom = st.sampled_from([False, False, False, True])
@@ -82,6 +84,7 @@ class Conversations(RuleBasedStateMachine):
         self.alice = None
         self.dialogues = []
         self.parties = []
+        self.listener = None
         self.is_blocked = False
         self.sequence = 0
         self.loop.run(self._begin)
@@ -147,6 +150,13 @@ class Conversations(RuleBasedStateMachine):
         assert self.proxy.call().find_leg(party.tag).label == label
 
     @precondition(is_talking)
+    @rule(which=dialogues, by_caller=sides, mux=st.lists(mux_words, max_size=2), replies=replies)
+    def share_ports_or_not(self, which, by_caller, mux, replies):
+        dialogue, party = self._established(which, by_caller)
+        party.shares_ports ^= True
+        self._carry_out(self._offer_again, dialogue, party, replies, rtcp_mux=mux)
+
+    @precondition(is_talking)
     @rule(
         which=dialogues,
         by_caller=sides,
@@ -182,7 +192,8 @@ class Conversations(RuleBasedStateMachine):
         dialogue, party = self._established(0, by_caller)
         order = dialogue.media_of(party)
         mid = order[place % len(order)]
-        if leaves_out and len(order) > 1:
+        # A listener would go on hearing whatever comes in the place of what is left out.
+        if leaves_out and len(order) > 1 and self.listener is None:
             order = [other for other in order if other != mid]
         else:
             party.lines[mid].is_rejected ^= True
@@ -206,6 +217,7 @@ class Conversations(RuleBasedStateMachine):
         other = dialogue.other(party)
         description = self.proxy.offer(party.say(order), from_tag=party.tag, **keys)
         dialogue.tell(other, description, LOCAL)
+        dialogue.offers_mux = all(section.rtcp_mux for section in description.media if section.port)
         self._check_sdp(description)
 
     # Answers
@@ -228,6 +240,7 @@ class Conversations(RuleBasedStateMachine):
             line.is_rejected = offered.is_rejected or number == 5
             choices = ANSWERS[offered.direction]
             line.direction = choices[number % len(choices)]
+        party.shares_ports = dialogue.offers_mux
         body = party.say(dialogue.order)
         keys = {"from_tag": offerer.tag, "to_tag": party.tag}
         if not dialogue.is_answered:
@@ -274,6 +287,39 @@ class Conversations(RuleBasedStateMachine):
     def wait(self, seconds):
         self.loop.clock.jump(seconds)
         self.loop.run(sweep, self.calls)
+
+    @precondition(lambda self: is_a_call_of_two(self) and self.listener is None)
+    @rule(to_caller=sides, is_answered=seldom)
+    def listen(self, to_caller, is_answered):
+        dialogue, party = self._established(0, to_caller)
+        self._carry_out(self._listen, dialogue, party, not is_answered)
+
+    async def _listen(self, dialogue, party, is_answered):
+        try:
+            reply = self.proxy.subscribe(from_tag=party.tag, flags=["directional"])
+        except InvalidSessionState:
+            return  # every media of it is rejected
+        mids = [source.media.advertised.mid for source in reply.sources]
+        lines = {mid: Line(mid, KINDS[mid], [Phone("127.0.2.1")]) for mid in mids}
+        sections = parse(reply.sdp).media
+        told = {mid: (LOCAL[each.address], each.port) for mid, each in zip(mids, sections, strict=True)}
+        self.listener = Listener(reply.to_tag, party, lines, told)
+        media = [(line.kind, line.phone.endpoint.port, ["recvonly"]) for line in lines.values()]
+        if is_answered:
+            self.proxy.subscribe_answer(sdp(0, media=media, address="127.0.2.1"), reply.to_tag)
+        else:
+            told.clear()
+
+    @precondition(lambda self: self.listener is not None)
+    @rule()
+    def listen_no_more(self):
+        self._carry_out(self._unsubscribe)
+
+    async def _unsubscribe(self):
+        self.proxy.unsubscribe(self.listener.tag)
+        for phone in self.listener.phones:
+            phone.close()
+        self.listener = None
 
     # Endings
 
@@ -334,9 +380,8 @@ class Conversations(RuleBasedStateMachine):
 
     async def _check_media(self):
         """Let every party say something at every port it was told, and compare who has heard it."""
-        for party in self.parties:
-            for phone in party.phones:
-                assert phone.is_silent()
+        for phone in self._phones():
+            assert phone.is_silent()
         expected = Counter()
         for dialogue in self.dialogues:
             for party in (dialogue.caller, dialogue.callee):
@@ -349,11 +394,14 @@ class Conversations(RuleBasedStateMachine):
                             expected[phone.endpoint, datagram, source] += 1
         await self._let_media_through()
         heard = Counter()
-        for party in self.parties:
-            for phone in party.phones:
-                for datagram, source in phone.everything():
-                    heard[phone.endpoint, datagram, source] += 1
+        for phone in self._phones():
+            for datagram, source in phone.everything():
+                heard[phone.endpoint, datagram, source] += 1
         assert heard == expected
+
+    def _phones(self):
+        for party in (*self.parties, *([self.listener] if self.listener else [])):
+            yield from party.phones
 
     async def _let_media_through(self):
         # The poller may just be giving packets a moment to gather.
@@ -365,6 +413,8 @@ class Conversations(RuleBasedStateMachine):
         """Return the phones that must hear a party, and where from: the very port that they were told."""
         if self.is_blocked or party.lines[mid].direction not in SENDING:
             return
+        if self.listener is not None and self.listener.source is party and mid in self.listener.told:
+            yield self.listener.lines[mid].phone, self.listener.told[mid]
         for dialogue in self.dialogues:
             if party in (dialogue.caller, dialogue.callee) and mid in dialogue.order:
                 other = dialogue.other(party)
@@ -411,10 +461,10 @@ class Conversations(RuleBasedStateMachine):
         return party
 
     def _forget(self):
-        for party in self.parties:
-            for phone in party.phones:
-                phone.close()
+        for phone in self._phones():
+            phone.close()
         self.parties.clear()
+        self.listener = None
         self.dialogues.clear()
         self.is_blocked = False
 
