@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from random import Random
 from typing import Protocol
 
@@ -53,7 +54,7 @@ class Interface:
     def family(self) -> Family:
         return family_of(self.address)
 
-    @property
+    @cached_property
     def is_loopback(self) -> bool:
         """Whether only programs on this host can reach it."""
         return ipaddress.ip_address(self.address).is_loopback
@@ -85,11 +86,13 @@ class Interfaces:
         self._by_name: dict[str, list[Interface]] = {}
         for interface in self._interfaces:
             self._by_name.setdefault(interface.name, []).append(interface)
+        self._defaults: dict[Family | None, Interface] = {None: self._interfaces[0]}
+        for interface in self._interfaces:
+            self._defaults.setdefault(interface.family, interface)
+        self._bases = {name: base for name in self._by_name if (base := base_of(name)) is not None}
         self._turns: dict[str, list[str]] = {}
-        for name in self._by_name:
-            base = base_of(name)
-            if base is not None:
-                self._turns.setdefault(base, []).append(name)
+        for name, base in self._bases.items():
+            self._turns.setdefault(base, []).append(name)
 
     @classmethod
     def build(
@@ -156,10 +159,10 @@ class Interfaces:
             found = self._next(self._names(name), family)
             if found is not None:
                 return found
-        default = next((each for each in self._interfaces if family in (None, each.family)), None)
+        default = self._defaults.get(family)
         if default is None:
             raise InvalidParameters(f"no interface has an address of family {family}")
-        base = base_of(default.name)
+        base = self._bases.get(default.name)
         return default if base is None else self._next(self._turns[base], family) or default
 
     def serves(self, name: str, family: Family | None = None) -> bool:
@@ -172,7 +175,7 @@ class Interfaces:
 
     def took_turn(self, interface: Interface) -> None:
         """Take note that a leg was given this interface: the next leg gets the one after it."""
-        base = base_of(interface.name)
+        base = self._bases.get(interface.name)
         if base is not None:
             names = self._turns[base]
             place = names.index(interface.name) + 1
