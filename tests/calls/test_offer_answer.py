@@ -302,11 +302,17 @@ async def test_a_changed_to_tag_is_another_name_of_the_same_leg(proxy):
     assert legs[1].media[0].faces[0].rtp.latch.destination == Endpoint("127.0.0.1", 5000)
 
 
-async def test_sip_source_address_counts_instead_of_the_sdps(proxy):
-    proxy.offer(
-        sdp(4000, address="127.0.0.9"), flags=["SIP-source-address"], received_from=["IP4", "127.0.0.77"]
-    )
+@pytest.mark.parametrize(
+    "received_from", [["IP4", "127.0.0.77"], ["127.0.0.77"], "127.0.0.77", "IP4 127.0.0.77"]
+)
+async def test_sip_source_address_counts_instead_of_the_sdps(proxy, received_from):
+    body = sdp(4000, address="127.0.0.9")
+    proxy.offer(body, flags=["SIP-source-address"], received_from=received_from)
     assert faces(proxy, "alice")[0].rtp.latch.destination == Endpoint("127.0.0.77", 4000)
+    # Without the flag, the SDP is believed.
+    proxy.offer(body, call_id="call-2", received_from=received_from)
+    (face,) = proxy.call("call-2").find_leg("alice").media[0].faces
+    assert face.rtp.latch.destination == Endpoint("127.0.0.9", 4000)
 
 
 class TestBetweenNetworks:

@@ -54,6 +54,12 @@ def test_interface_is_the_first_of_its_name_and_family(interfaces, name, family,
     assert interfaces.find(name, family).address == address
 
 
+def test_of_several_addresses_of_a_family_the_first_is_used():
+    interfaces = make(Spec("many", "10.0.0.1", "10.0.0.1"), Spec("many", "10.0.0.2", "10.0.0.2"), OUTSIDE_6)
+    assert interfaces.find("many", "IP4").address == "10.0.0.1"
+    assert interfaces.find(None, "IP4").address == "10.0.0.1"
+
+
 @pytest.mark.parametrize("name", [None, "inside", "nowhere"])
 def test_family_that_we_have_no_address_of_is_refused(name):
     with pytest.raises(InvalidParameters, match="no interface has an address of family IP6"):
