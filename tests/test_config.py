@@ -427,6 +427,8 @@ def test_port_zero_listens_only_where_it_is_asked_for():
 def test_templates_are_a_table_or_lines(write):
     table = load(write('[templates]\nDefault = "trust-address"\n"start recording" = "metadata=a,b;c"\n'))
     assert table.templates == ("Default=trust-address", "start recording=metadata=a,b;c")
+    named = load(write('templates = "signalling"\n[signalling]\nDefault = "trust-address"\n'))
+    assert named.templates == ("Default=trust-address",)
     assert load(write('templates = ["default=trust-address", "b=ICE=remove"]')).templates == (
         "default=trust-address",
         "b=ICE=remove",

@@ -50,14 +50,12 @@ def write_sdp(plan: Plan, opened: Sequence[OpenedPorts], loop_mark: str) -> Outg
         description = attrs.evolve(description, media=without(description.media, plan.hidden))
         media = without(media, plan.hidden)
     replace = request.replace
-    keeps_session = before is not None and "origin-full" in replace
-    username = origin.username
-    session_id = origin.session_id
-    name = description.name
-    if before is not None:
-        username = before.username if keeps_session or "username" in replace else username
-        session_id = before.session_id if keeps_session else session_id
-        name = before.name if "session-name" in replace else name
+    keeps_origin = "origin-full" in replace
+    first = before or origin
+    first_name = description.name if before is None else before.name
+    username = first.username if keeps_origin or "username" in replace else origin.username
+    session_id = first.session_id if keeps_origin else origin.session_id
+    name = first_name if "session-name" in replace else description.name
 
     def write(version: int | None) -> str:
         return rewrite(
@@ -87,9 +85,9 @@ def write_sdp(plan: Plan, opened: Sequence[OpenedPorts], loop_mark: str) -> Outg
         version += 1
         text = write(version)
     sent = SentSdp(
-        username=username,
-        session_id=session_id,
-        name=name,
+        username=first.username,
+        session_id=first.session_id,
+        name=first_name,
         version=version,
         body=text,
         codecs=tuple([plan.told_codecs(place) for place in range(len(plan.media))]),

@@ -107,6 +107,10 @@ def _from_file(path: Path) -> dict[str, _Given]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: {error}"]) from None
     given: dict[str, _Given] = {}
+    named = table.get("templates")
+    if isinstance(named, str) and isinstance(table.get(named), dict):
+        # rtpengine's way: the name of the section that has them.
+        table["templates"] = table.pop(named)
     sections = {key: table.pop(key) for key in list(table) if _is_section(key, table[key])}
     for key, value in table.items():
         name = key.replace("-", "_")
