@@ -142,6 +142,8 @@ class Call:
             self.legs.append(leg)
         other.legs.clear()
         self.controls.absorb(other.controls)
+        self.drops_traffic |= other.drops_traffic
+        self.metadata = self.metadata or other.metadata
         self._relays.update(other._relays)
         for call in (other, *other._absorbed):
             call.absorbed_by, call._relays = self, self._relays

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import attrs
 from attrs import frozen
 
-from karl_trio.config import Settings
 from karl_trio.endpoint import Family
 from karl_trio.errors import InvalidSdp, InvalidSessionState
 from karl_trio.media.interfaces import Interface
@@ -173,10 +172,12 @@ class PreparedSdp:
     pairs: Sequence[PortPair | None]
     sent: SentSdp
 
-    def carry_out(self, call: Call, tag: str, settings: Settings, now: float) -> Leg:
+    def carry_out(self, calls: CallTable, call: Call, tag: str, now: float) -> Leg:
         """Give the leg its faces; return it, made if it was not there. The call is not wired yet."""
         own, request = self.own, self.own.request
         leg = own.leg
+        if leg is None or leg.interface != own.interface.name:
+            calls.interfaces.took_turn(own.interface)
         if leg is None:
             leg = Leg(tag=tag, call_id=request.call_id or call.call_id, created=call.last_signal)
             call.legs.append(leg)
@@ -186,7 +187,7 @@ class PreparedSdp:
             media = leg.media_at(place)
             media.source_rules = own.rules
             if pair is not None:
-                tos = settings.tos if request.tos is None else request.tos
+                tos = calls.settings.tos if request.tos is None else request.tos
                 open_face(call, media, own.interface, pair, tos=tos, now=now)
             if not each.is_open:
                 close_faces(call, media)
@@ -250,12 +251,9 @@ def conclude(calls: CallTable, ready: PreparedSdp, warnings: tuple[str, ...], no
     if request.dry_run:
         warnings = (*warnings, DRY_RUN)
     else:
-        leg, interface = ready.own.leg, ready.own.interface
-        if leg is None or leg.interface != interface.name:
-            calls.interfaces.took_turn(interface)
         call = calls.open(call_id, now)
         call.take_signal(request, now)
-        leg = ready.carry_out(call, tag, calls.settings, now)
+        leg = ready.carry_out(calls, call, tag, now)
         leg.said = request.sdp or leg.said
         leg.label = request.label or leg.label
         wire(call)

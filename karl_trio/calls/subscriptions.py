@@ -109,11 +109,9 @@ def subscribe_request(calls: CallTable, request: SubscribeRequest, now: float) -
     if request.dry_run:
         warnings = (*warnings, DRY_RUN)
     else:
-        if listener is None or listener.interface != interface.name:
-            calls.interfaces.took_turn(interface)
         if listener is not None:
             end_subscriptions(call, listener)
-        listener = ready.carry_out(call, tag, calls.settings, now)
+        listener = ready.carry_out(calls, call, tag, now)
         listener.label = request.set_label or request.to_label or listener.label
         _subscribe(request, sources, listener)
         wire(call)

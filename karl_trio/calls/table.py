@@ -113,6 +113,7 @@ class CallTable:
         for call_id in other.call_ids:
             call.aliases.append(call_id)
             self._aliases[call_id] = call
+            log.info("call %s has become part of this one", call_id)
 
     def forget_unused(self, call: Call) -> None:
         """Let those of several call-ids mean a call no longer that no leg of it came in under."""

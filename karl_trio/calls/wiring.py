@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from attrs import frozen
 
 from karl_trio.media.extensions import ExtensionFilter
 from karl_trio.media.filters import Echo
 from karl_trio.media.relay import Sink, Stream
+from karl_trio.sdp.selection import OfferedCodecs
 
 from .call import Call
 from .extensions import common_ids
@@ -71,6 +72,7 @@ class Flow:
         face: where it leaves from.
         is_rtcp_only: RTP takes another way.
         overhears: the flow that this is a copy of, for somebody who listens to what its listener is sent.
+        is_misread: the listener was told other codecs for the same payload types, and has not been told anew.
     """
 
     source: Leg
@@ -80,10 +82,15 @@ class Flow:
     face: Face
     is_rtcp_only: bool = False
     overhears: Flow | None = None
+    is_misread: bool = False
 
     @property
     def carries_rtp(self) -> bool:
-        if self.is_rtcp_only or (self.overhears is not None and not self.overhears.carries_rtp):
+        if (
+            self.is_rtcp_only
+            or self.is_misread
+            or (self.overhears is not None and not self.overhears.carries_rtp)
+        ):
             return False
         return self.media.is_sending and self.listener_media.is_receiving
 
@@ -101,29 +108,43 @@ class Flow:
         return self.face.rtcp
 
 
-def flows_from(leg: Leg, media: Media) -> Iterator[Flow]:
-    """Go through the ways that what a leg sends for one media takes."""
+def flows_from(leg: Leg, media: Media) -> Iterable[Flow]:
+    """Return the ways that what a leg sends for one media takes, one for each face that it leaves from."""
+    found: dict[Face, Flow] = {}
+    for flow in (*_flows_to_peers(leg, media), *_flows_to_subscribers(leg, media)):
+        if flow.face not in found or found[flow.face].is_rtcp_only:
+            found[flow.face] = flow
+    for flow in tuple(found.values()):
+        for copy in _copies(flow):
+            found.setdefault(copy.face, copy)
+    return found.values()
+
+
+def _flows_to_peers(leg: Leg, media: Media) -> Iterator[Flow]:
     for peer in leg.peers:
         if len(peer.media) >= media.index:
             peer_media = peer.media[media.index - 1]
             face = peer_media.current_face(leg)
             if face is not None:
-                flow = Flow(source=leg, media=media, listener=peer, listener_media=peer_media, face=face)
-                yield flow
-                yield from _copies(flow)
+                yield Flow(source=leg, media=media, listener=peer, listener_media=peer_media, face=face)
+
+
+def _flows_to_subscribers(leg: Leg, media: Media) -> Iterator[Flow]:
     for subscription in leg.subscribers:
-        if subscription.media != media.index or subscription.heard is Heard.EGRESS:
-            continue
-        found = _flow_to(subscription, leg, media)
-        if found is not None:
-            yield found
-            yield from _copies(found)
+        if subscription.media == media.index and subscription.heard is not Heard.EGRESS:
+            flow = _flow_to(subscription, leg, media)
+            if flow is not None:
+                yield flow
 
 
 def _copies(flow: Flow) -> Iterator[Flow]:
-    """Go through the copies of a flow that go to those who listen to what its listener is sent."""
+    """Go through the copies of a flow for those who listen to what its listener is sent, its source apart."""
     for subscription in flow.listener.subscribers:
-        if subscription.heard is Heard.EGRESS and subscription.media == flow.listener_media.index:
+        if (
+            subscription.heard is Heard.EGRESS
+            and subscription.media == flow.listener_media.index
+            and subscription.listener is not flow.source
+        ):
             copy = _flow_to(subscription, flow.source, flow.media, overhears=flow)
             if copy is not None:
                 yield copy
@@ -145,4 +166,13 @@ def _flow_to(
         face=face,
         is_rtcp_only=subscription.heard is Heard.RTCP,
         overhears=overhears,
+        is_misread=_is_misread(media.agreed, listener_media.agreed),
     )
+
+
+def _is_misread(spoken: OfferedCodecs | None, known: OfferedCodecs | None) -> bool:
+    """Whether a payload type means one codec to a source and another one to its listener."""
+    if spoken is None or known is None:
+        return False
+    names = {number: name.lower() for number, name in spoken.names.items() if str(number) in spoken.formats}
+    return any(known.names.get(number, name).lower() != name for number, name in names.items())

@@ -286,6 +286,33 @@ async def test_hold_is_heard_as_silence_and_a_new_port_of_the_source_changes_not
     assert (await recorder.hear(1))[0][0] == rtp(2)
 
 
+async def test_a_listener_is_not_sent_what_it_would_take_for_another_codec(proxy, phones):
+    def dynamic(codec, port):
+        return sdp(port).replace("AVP 0 8", "AVP 96").replace("rtpmap:0 PCMU/8000", f"rtpmap:96 {codec}")
+
+    alice, bob, recorder = phones(), phones(), phones()
+
+    def agree_on(codec):
+        proxy.offer(dynamic(codec, alice.endpoint.port))
+        return ports(proxy.answer(dynamic(codec, bob.endpoint.port)))
+
+    async def listen():
+        proxy.subscribe(from_tag="alice", to_tag="recorder")
+        listening = answer(recorder, attributes=("recvonly", "rtpmap:96 iLBC/8000"), formats="96")
+        proxy.subscribe_answer(listening, "recorder")
+        await wait_all_tasks_blocked()
+
+    agree_on("iLBC/8000")
+    await listen()
+    (for_alice,) = agree_on("speex/8000")
+    alice.say(rtp(1, payload_type=96), for_alice)
+    await bob.hear(1)
+    assert recorder.is_silent()
+    agree_on("iLBC/8000")
+    alice.say(rtp(2, payload_type=96), for_alice)
+    assert [datagram for datagram, _ in await recorder.hear(1)] == [rtp(2, payload_type=96)]
+
+
 async def test_blocked_media_is_blocked_for_listeners_too(proxy, phones):
     alice, bob, recorder, overhearer = phones(), phones(), phones(), phones()
     for_alice, _ = await connected(proxy, alice, bob)

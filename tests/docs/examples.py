@@ -1,4 +1,4 @@
-"""The examples of docs/ng-protocol.md: what is asked, and what has to come back.
+"""The examples of docs/ng-protocol.md and docs/subscriptions.md: what is asked, and what has to come back.
 
 An example is a console block with `karl-trio ng ...` and what that prints; `...` stands for any lines. A diff
 block behind it has the SDP: what was sent are the lines that begin with a space or a minus, what comes back
@@ -15,6 +15,7 @@ from pathlib import Path
 from attrs import define, field
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "ng-protocol.md"
+DOCUMENTS = (DOCUMENT, DOCUMENT.with_name("subscriptions.md"))
 
 _PART = re.compile(
     r"^(?:#+ (?P<heading>[^\n]+)|```(?P<kind>console|diff)\n(?P<text>.*?)^```)$", re.MULTILINE | re.DOTALL
@@ -41,7 +42,7 @@ def chapters() -> dict[str, list[Example]]:
     """Return the examples under each heading that has any."""
     found: dict[str, list[Example]] = {}
     heading = ""
-    for part in _PART.finditer(DOCUMENT.read_text()):
+    for part in _PART.finditer("\n".join(document.read_text() for document in DOCUMENTS)):
         if part["heading"]:
             heading = part["heading"]
         elif part["kind"] == "console":
