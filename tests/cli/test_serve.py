@@ -86,13 +86,24 @@ def test_a_port_that_is_taken_is_one_line_and_exit_status_1():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         address = "{}:{}".format(*taken.getsockname())
-        arguments = ["serve", "--listen-ng", address, "--interface", "127.0.0.1", "--log-level", "error"]
-        done = subprocess.run(
-            [sys.executable, "-m", "karl_trio", *arguments], capture_output=True, text=True, timeout=20
-        )
+        assert address in failing_to_serve("--listen-ng", address)
+
+
+def test_a_certificate_that_is_not_there_is_one_line_and_exit_status_1(free_address, tmp_path):
+    options = ["--listen-ng", free_address, "--listen-https", free_address]
+    line = failing_to_serve(*options, "--https-cert", str(tmp_path / "no.pem"))
+    assert f"cannot read {tmp_path / 'no.pem'}: No such file or directory" in line
+
+
+def failing_to_serve(*options):
+    """The only line that is printed by a server that cannot start."""
+    arguments = ["serve", *options, "--interface", "127.0.0.1", "--log-level", "error"]
+    done = subprocess.run(
+        [sys.executable, "-m", "karl_trio", *arguments], capture_output=True, text=True, timeout=20
+    )
     assert (done.returncode, done.stdout) == (1, "")
-    assert address in done.stderr
     assert done.stderr.count("\n") == 1
+    return done.stderr
 
 
 @pytest.fixture

@@ -6,11 +6,13 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import threading
 
 import pytest
 import trio
 import trio.testing
+import trustme
 from attrs import evolve
 
 from karl_trio.config import ConfigError, Settings
@@ -175,6 +177,35 @@ async def test_a_reload_applies_what_can_change_and_logs_the_differences(start, 
     assert "127.0.0.1:9 after a restart" in caplog.text
     reply = await ask(served, OFFER)
     assert reply["error-reason"] == "Session limit reached"
+
+
+async def test_a_renewed_certificate_is_shown_after_a_reload(start, tmp_path):
+    authority, path = trustme.CA(), tmp_path / "server.pem"
+
+    def issue(name):
+        authority.issue_cert(name).private_key_and_cert_chain_pem.write_to_path(path)
+
+    async def names_loopback():
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+        stream = await trio.open_ssl_over_tcp_stream(
+            "127.0.0.1", served.listeners.https[0].endpoint.port, ssl_context=context, https_compatible=True
+        )
+        async with stream:
+            with contextlib.suppress(trio.BrokenResourceError):
+                await stream.do_handshake()
+                return True
+        return False
+
+    issue("127.0.0.1")
+    settings = evolve(SETTINGS, listen_https=("127.0.0.1:0",), https_cert=str(path))
+    served, _ = await start(settings, reload=lambda: settings)
+    assert await names_loopback()
+    issue("192.0.2.1")
+    os.kill(os.getpid(), signal.SIGHUP)
+    with trio.fail_after(5):
+        while await names_loopback():
+            await trio.sleep(0.01)
 
 
 @pytest.mark.parametrize(
