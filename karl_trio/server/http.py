@@ -175,7 +175,11 @@ class _Conversation:
             raise Refused(405, headers=(("allow", ", ".join(allowed)),))
         if method == "POST":
             _refuse_pages(request)
-        return await handler(await self._body(request), self._connection)
+        body = await self._body(request)
+        try:
+            return await handler(body, self._connection)
+        except HangUp as late:
+            raise Refused(504, reason=late.reason) from None
 
     async def _body(self, request: h11.Request) -> bytes:
         too_long = Refused(413, f"longer than {MAX_MESSAGE} octets", reason=Reason.TOO_LONG)

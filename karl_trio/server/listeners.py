@@ -15,7 +15,7 @@ from karl_trio.endpoint import Endpoint
 from .access import Access
 from .http import serve_http
 from .sockets import is_loopback
-from .streams import FILES_FOR_MEDIA, MAX_CONNECTIONS, Protocol, StreamListener
+from .streams import MAX_CONNECTIONS, SHARE_OF_FILES, Protocol, StreamListener
 from .tcp import serve_ng
 from .tls import Tls
 from .udp import UdpListener
@@ -65,7 +65,7 @@ def listening(settings: Settings, access: Access, open_files: int) -> Iterator[L
     Raises:
         ListenError: an address is taken, or not ours, or the certificate cannot be used.
     """
-    most = min(MAX_CONNECTIONS, open_files // FILES_FOR_MEDIA)
+    most = min(MAX_CONNECTIONS, open_files // SHARE_OF_FILES)
     tos = settings.control_tos
     with ExitStack() as opened:
 

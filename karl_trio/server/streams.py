@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import trio
 from attrs import define, field
@@ -22,9 +23,9 @@ log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 1024
 """Connections of one listener. A site has tens of SIP proxies with a few connections each; a connection costs
-an open file and some 20 kB."""
+an open file and some 12 kB."""
 
-FILES_FOR_MEDIA = 8
+SHARE_OF_FILES = 8
 """Where few files may be open, a listener takes one in so many of them, and media has the rest."""
 
 BACKLOG = 128
@@ -73,7 +74,7 @@ class Connection:
 
     async def linger(self) -> None:
         """Throw away what the client still sends, or the kernel would break off the last reply with it."""
-        with trio.move_on_after(LINGER):
+        with trio.move_on_after(LINGER), suppress(trio.BrokenResourceError):
             while await self.receive():
                 pass
 
