@@ -61,6 +61,9 @@ class CodecChoice:
 
 EVERYTHING = CodecChoice()
 
+KEEPING_CODECS = frozenset({"static-codecs", "reuse-codecs"})
+"""Flags that look back at the codecs of before."""
+
 
 def choose_codecs(request: SdpRequest, media: Sequence[Negotiated], *, is_answer: bool) -> CodecChoice:
     """Choose the formats that go on to the listener.
@@ -138,20 +141,8 @@ def _answer_wishes(request: SdpRequest) -> CodecWishes | None:
 
 
 def _choose(media: Negotiated, wishes: CodecWishes | None, flags: frozenset[str]) -> Formats:
-    section, offered = media.section, media.offered
-    formats = section.formats
-    if offered is not None and not _is_within(media, offered):
-        formats = answered(section, offered, by_name="allow-asymmetric-codecs" in flags)
-        if not carries_media(section, formats):
-            # Under other payload types is better than not at all, and the phones may well understand.
-            formats = answered(section, offered, by_name=True)
-    before = media.before if offered is None else offered
-    if before is not None:
-        if "static-codecs" in flags and offered is None:
-            formats = _static(section, before)
-        elif "reuse-codecs" in flags:
-            kept = tuple(payload_type for payload_type in settled(section, before) if payload_type in formats)
-            formats = kept + tuple(payload_type for payload_type in formats if payload_type not in kept)
+    section = media.section
+    formats = _as_before(media, _in_common(media, flags), flags)
     if wishes is None:
         return formats
     formats = select(section, formats, wishes)
@@ -160,6 +151,33 @@ def _choose(media: Negotiated, wishes: CodecWishes | None, flags: frozenset[str]
             raise NotSupported(
                 f"transcode {codec}: no such codec to pass on, and transcoding is not there yet"
             )
+    return formats
+
+
+def _in_common(media: Negotiated, flags: frozenset[str]) -> Formats:
+    """Return the formats of an answer that had been offered; of an offer, all."""
+    section, offered = media.section, media.offered
+    if offered is None or _is_within(media, offered):
+        return section.formats
+    formats = answered(section, offered, by_name="allow-asymmetric-codecs" in flags)
+    if carries_media(section, formats):
+        return formats
+    # Under other payload types is better than not at all, and the phones may well understand.
+    return answered(section, offered, by_name=True)
+
+
+def _as_before(media: Negotiated, formats: Formats, flags: frozenset[str]) -> Formats:
+    """Let the codecs that are in use already come first, or be the only ones, where the flags say so."""
+    before = media.before if media.offered is None else media.offered
+    if before is None or not before.formats or KEEPING_CODECS.isdisjoint(flags):
+        return formats
+    kept = tuple(payload_type for payload_type in settled(media.section, before) if payload_type in formats)
+    if "static-codecs" in flags and media.offered is None:
+        if _is_lost(media.section, kept):
+            raise NotSupported("static-codecs: none of them is offered now, and transcoding is not there yet")
+        return kept
+    if "reuse-codecs" in flags:
+        return kept + tuple(payload_type for payload_type in formats if payload_type not in kept)
     return formats
 
 
@@ -174,14 +192,6 @@ def _restored(media: Negotiated) -> Formats:
         return media.section.formats
     spoken = OfferedCodecs(tuple(map(str, media.spoken)), media.spoken)
     return answered(media.section, spoken, by_name=True)
-
-
-def _static(section: MediaSection, before: OfferedCodecs) -> Formats:
-    """Return what the listener's codecs were, as far as the speaker still has them."""
-    formats = settled(section, before)
-    if _is_lost(section, formats):
-        raise NotSupported("static-codecs: none of them is offered now, and transcoding is not there yet")
-    return formats
 
 
 def _is_within(media: Negotiated, offered: OfferedCodecs) -> bool:

@@ -22,7 +22,7 @@ from karl_trio.sdp.description import Description, MediaSection
 from karl_trio.sdp.manipulation import AttributeChanges, is_media_kind, manipulations
 from karl_trio.sdp.selection import OfferedCodecs
 
-from .codecs import EVERYTHING, CodecChoice, Negotiated, choose_codecs
+from .codecs import EVERYTHING, KEEPING_CODECS, CodecChoice, Negotiated, choose_codecs
 from .extensions import ExtensionPlan, answer_extensions, offer_extensions
 from .facing import Facing, choose_facing
 from .hidden import NOTHING_HIDDEN, HiddenMedia, hide, is_removed, reveal
@@ -33,9 +33,6 @@ from .mids import offered_mids
 from .muxing import MuxPlan, answer_mux, offer_mux
 from .reuse import face_to_use_again
 from .slots import Slots, slots_of_answer, slots_of_offer
-
-KEEPING_CODECS = frozenset({"static-codecs", "reuse-codecs"})
-"""Flags of an offer that look back at the codecs of before."""
 
 _NO_CHANGES: Mapping[str, AttributeChanges] = {}
 

@@ -203,3 +203,11 @@ async def test_static_codecs_say_nothing_of_media_that_the_other_side_was_never_
     # Alice's own offer crosses that one.
     crossing = proxy.offer(body(4000, "0 8", "98 99"), to_tag="bob", flags=["static-codecs"])
     assert formats(crossing) == ["8", "98 99"]
+
+
+async def test_static_codecs_leave_a_media_alone_that_had_none(proxy):
+    flags = ["codec-strip-all", "codec-offer-PCMU", "allow-no-codec-media"]
+    proxy.offer(body(4000, "0 8", "98"), flags=flags)
+    offered = proxy.offer(body(4000, "8 0", "98"), flags=["static-codecs"])
+    assert formats(offered) == ["0", "98"]
+    assert ports(offered)[1]
