@@ -394,6 +394,7 @@ def test_which_settings_need_a_restart():
         "control_tos": 1,
     }
     others |= {"control_allow": ("10.0.0.0/8",), "listen_tcp_ng": ("1",), "templates": ("a=symmetric",)}
+    others |= {"kernel_forwarding": "off"}
     others |= {"log_level": "debug", "log_format": "json", "recording_dir": "x", "listen_http": ("1",)}
     others |= {"listen_https": ("1",), "https_cert": "x", "https_key": "x"}
     changes = differences(Settings(), Settings(**others))
@@ -406,6 +407,7 @@ def test_which_settings_need_a_restart():
             "port_min",
             "port_max",
             "port_rest",
+            "kernel_forwarding",
             "log_format",
             "listen_http",
             "listen_https",

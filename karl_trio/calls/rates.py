@@ -9,6 +9,7 @@ import trio
 import trio_util
 from attrs import define, field, frozen
 
+from karl_trio.media.kernel.road import KernelRoad
 from karl_trio.media.relay import sample_queue_drops
 from karl_trio.rtp.tally import octets_of, packets_of
 
@@ -21,6 +22,9 @@ SAMPLE_INTERVAL = 1.0
 SAMPLE_SLICE = 50
 """Calls sampled before other tasks get a turn: some 5 µs a call."""
 
+KERNEL_SLICE = 10
+"""The same where the kernel relays: what it counted is taken over too, and some streams are promoted."""
+
 QUEUE_ROUNDS = 5
 """Each socket's queue is looked at every so many samples: it takes a system call, and drops can wait."""
 
@@ -31,7 +35,8 @@ class Sample:
 
     Attributes:
         at: seconds on Trio's clock.
-        streams: how many are open.
+        streams: how many are open; `streams_kernel` of them are relayed by the kernel.
+        packets_kernel, octets_kernel: which part of the others is the kernel's.
     """
 
     at: float = 0.0
@@ -40,6 +45,9 @@ class Sample:
     errors: int = 0
     queue_drops: int = 0
     streams: int = 0
+    streams_kernel: int = 0
+    packets_kernel: int = 0
+    octets_kernel: int = 0
 
 
 @define
@@ -50,6 +58,8 @@ class Rates:
     packets: float = 0.0
     octets: float = 0.0
     errors: float = 0.0
+    packets_kernel: float = 0.0
+    octets_kernel: float = 0.0
 
     def take(self, sample: Sample) -> None:
         """Take the next sample into account."""
@@ -60,29 +70,42 @@ class Rates:
             self.packets = max(0, sample.packets - before.packets) / elapsed
             self.octets = max(0, sample.octets - before.octets) / elapsed
             self.errors = max(0, sample.errors - before.errors) / elapsed
+            self.packets_kernel = max(0, sample.packets_kernel - before.packets_kernel) / elapsed
+            self.octets_kernel = max(0, sample.octets_kernel - before.octets_kernel) / elapsed
 
 
-async def measure(calls: Iterable[Call], totals: Totals, rates: Rates) -> None:
-    """Sample all streams once a second, for ever."""
+async def measure(
+    calls: Iterable[Call], totals: Totals, rates: Rates, kernel: KernelRoad | None = None
+) -> None:
+    """Sample all streams once a second, for ever, and promote to the kernel's road those that may be."""
     turn = 0
     # Cancelled inside the loop, the generator would be left to the garbage collector; Trio warns of that.
     async with aclosing(trio_util.periodic(SAMPLE_INTERVAL)) as ticks:
         async for _ in ticks:
             turn = (turn + 1) % QUEUE_ROUNDS
-            rates.take(await take_sample(list(calls), totals, turn))
+            rates.take(await take_sample(list(calls), totals, turn, kernel))
 
 
-async def take_sample(calls: list[Call], totals: Totals, turn: int) -> Sample:
+async def take_sample(
+    calls: list[Call], totals: Totals, turn: int, kernel: KernelRoad | None = None
+) -> Sample:
     """Sum up what all streams have counted.
 
     Args:
         turn: which sockets, 0 to `QUEUE_ROUNDS` - 1, are asked for what the kernel dropped.
     """
     tally, errors, queue_drops, streams = totals.tally, totals.errors, totals.queue_drops, 0
-    for first in range(0, len(calls), SAMPLE_SLICE):
-        for call in calls[first : first + SAMPLE_SLICE]:
+    tally_kernel, streams_kernel = totals.tally_kernel, 0
+    size = SAMPLE_SLICE if kernel is None else KERNEL_SLICE
+    for first in range(0, len(calls), size):
+        now = trio.current_time()
+        for call in calls[first : first + size]:
             for stream in call.relayed:
                 streams += 1
+                if kernel is not None:
+                    kernel.visit(stream, now)
+                    streams_kernel += stream.promotion is not None and stream.promotion.is_active
+                    tally_kernel += stream.tally_kernel
                 if (streams + turn) % QUEUE_ROUNDS == 0 and not stream.port.is_closed:
                     sample_queue_drops(stream)
                 tally += stream.tally
@@ -96,4 +119,7 @@ async def take_sample(calls: list[Call], totals: Totals, turn: int) -> Sample:
         errors=errors,
         queue_drops=queue_drops,
         streams=streams,
+        streams_kernel=streams_kernel,
+        packets_kernel=packets_of(tally_kernel),
+        octets_kernel=octets_of(tally_kernel),
     )

@@ -22,6 +22,8 @@ Tree = dict[str, object]
 
 def query_reply(call: Call, from_tag: str | None, to_tag: str | None) -> Tree:
     """Return the figures of a call, of one leg and its peers only if a tag is given (to-tag wins)."""
+    for stream in call.streams:
+        stream.catch_up()
     legs = _legs_asked_for(call, to_tag if to_tag is not None else from_tag)
     created_us = int(call.created * 1_000_000)
     reply: Tree = {
@@ -65,17 +67,17 @@ def statistics_reply(calls: CallTable, uptime: float) -> Tree:
         "sessionsforeign": 0,
         "sessionstotal": len(calls),
         "transcodedmedia": 0,
-        "packetrate_user": round(rates.packets),
-        "byterate_user": round(rates.octets),
+        "packetrate_user": round(rates.packets - rates.packets_kernel),
+        "byterate_user": round(rates.octets - rates.octets_kernel),
         "errorrate_user": round(rates.errors),
-        "packetrate_kernel": 0,
-        "byterate_kernel": 0,
+        "packetrate_kernel": round(rates.packets_kernel),
+        "byterate_kernel": round(rates.octets_kernel),
         "errorrate_kernel": 0,
         "packetrate": round(rates.packets),
         "byterate": round(rates.octets),
         "errorrate": round(rates.errors),
-        "media_userspace": sample.streams,
-        "media_kernel": 0,
+        "media_userspace": sample.streams - sample.streams_kernel,
+        "media_kernel": sample.streams_kernel,
         "media_mixed": 0,
         "sweep_us": round(calls.sweep_seconds * 1_000_000),
     }
@@ -92,14 +94,14 @@ def statistics_reply(calls: CallTable, uptime: float) -> Tree:
         "forcedterminatedsessions": ended[EndReason.FORCED],
         "failedsessions": ended[EndReason.FAILED],
         "relayedpackets": sample.packets,
-        "relayedpackets_user": sample.packets,
-        "relayedpackets_kernel": 0,
+        "relayedpackets_user": sample.packets - sample.packets_kernel,
+        "relayedpackets_kernel": sample.packets_kernel,
         "relayedpacketerrors": sample.errors,
         "relayedpacketerrors_user": sample.errors,
         "relayedpacketerrors_kernel": 0,
         "relayedbytes": sample.octets,
-        "relayedbytes_user": sample.octets,
-        "relayedbytes_kernel": 0,
+        "relayedbytes_user": sample.octets - sample.octets_kernel,
+        "relayedbytes_kernel": sample.octets_kernel,
         "queuedrops": sample.queue_drops,
         "zerowaystreams": totals.zero_way,
         "onewaystreams": totals.one_way,
@@ -258,6 +260,8 @@ def _stream_tree(stream: Stream, face: Face, call: Call) -> Tree:
         flags.append("strict source address")
     if latch.handover:
         flags.append("media handover")
+    if stream.promotion is not None and stream.promotion.is_active:
+        flags.append("kernelized")
     tree: Tree = {
         "local port": stream.port.endpoint.port,
         "local address": face.interface.advertised,
@@ -265,7 +269,7 @@ def _stream_tree(stream: Stream, face: Face, call: Call) -> Tree:
         "endpoint": _endpoint_tree(latch.destination),
         "advertised endpoint": _endpoint_tree(latch.advertised),
         "learning": latch.state.value,
-        "last packet": int(call.created + stream.last_packet - call.created_at),
+        "last packet": _unix_time(stream.last_packet, call),
         "flags": flags,
         "stats": {"packets": stream.packets, "bytes": stream.octets, "errors": stream.errors},
         "stats_out": {
@@ -276,10 +280,16 @@ def _stream_tree(stream: Stream, face: Face, call: Call) -> Tree:
     }
     if stream.drops or stream.queue_drops:
         tree["drops"] = {**stream.drops, **({"queue_full": stream.queue_drops} if stream.queue_drops else {})}
+    if stream.last_kernel_packet is not None:
+        tree["last kernel packet"] = _unix_time(stream.last_kernel_packet, call)
     newest = stream.receptions.newest
     if newest is not None:
         tree["SSRC"] = newest.ssrc
     return tree
+
+
+def _unix_time(at: float, call: Call) -> int:
+    return int(call.created + at - call.created_at)
 
 
 def _family(endpoint: Endpoint) -> str:

@@ -20,6 +20,7 @@ class Totals:
         managed: calls that ended, for whatever reason; `ended` has them by reason.
         rejected: new calls that there was no room for.
         tally: packets relayed, with their octets; `errors` were dropped or not sent.
+        tally_kernel: those of them that the kernel relayed.
         queue_drops: lost at our sockets' full queues.
         zero_way, one_way: media in which nobody, or only one side, was ever heard.
         duration, duration_squares: seconds, summed up.
@@ -29,6 +30,7 @@ class Totals:
     rejected: int = 0
     ended: Counter[EndReason] = field(factory=Counter)
     tally: int = 0
+    tally_kernel: int = 0
     errors: int = 0
     queue_drops: int = 0
     zero_way: int = 0
@@ -48,6 +50,7 @@ class Totals:
     def count_closed(self, stream: Stream) -> None:
         """Take a stream that has closed into the figures."""
         self.tally += stream.tally
+        self.tally_kernel += stream.tally_kernel
         self.errors += stream.errors + stream.errors_out
         self.queue_drops += stream.queue_drops
 

@@ -75,7 +75,8 @@ def serve(
     config
         The file with settings; without it /etc/karl-trio/karl-trio.toml, if there is one.
     check
-        Only say whether the settings are good, with exit status 0 or 2.
+        Only say whether the settings are good, with exit status 0 or 2, and whether the kernel would forward
+        media; if that is required and it would not, with exit status 1.
     """
     path = config or (SYSTEM_CONFIG if SYSTEM_CONFIG.exists() else None)
     overrides = {} if settings is None else attrs.asdict(settings)
@@ -90,11 +91,12 @@ def serve(
             complain(problem)
         return ExitStatus.USAGE
     if check:
-        return ExitStatus.OK
+        return _check_kernel(in_force)
 
-    # Not before: `--check` and a wrong option need no server.
+    # Not before: a wrong option needs no server.
     from karl_trio import logs
     from karl_trio.server import app
+    from karl_trio.server.kernel import Unavailable
     from karl_trio.server.sockets import ListenError
 
     logs.configure(in_force.log_level, in_force.log_format)
@@ -103,4 +105,25 @@ def serve(
     except ListenError as error:
         complain(str(error))
         return ExitStatus.FAILED
+    except Unavailable as error:
+        complain(f"kernel-forwarding is required: {error}")
+        return ExitStatus.FAILED
+    return ExitStatus.OK
+
+
+def _check_kernel(settings: Settings) -> ExitStatus:
+    """Say whether the kernel would forward media, where that is wanted."""
+    if settings.kernel_forwarding == "off":
+        return ExitStatus.OK
+    from karl_trio.server.kernel import Unavailable, try_kernel_road
+
+    try:
+        try_kernel_road()
+    except Unavailable as error:
+        if settings.kernel_forwarding == "require":
+            complain(f"kernel-forwarding is required: {error}")
+            return ExitStatus.FAILED
+        print(f"media will be forwarded in userspace: {error}")
+    else:
+        print("media of settled calls will be forwarded by the kernel")
     return ExitStatus.OK

@@ -13,6 +13,7 @@ import attrs
 from attrs import field, frozen
 
 Learning = Literal["off", "immediate", "delayed", "heuristic"]
+KernelForwarding = Literal["auto", "off", "require"]
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 LogFormat = Literal["text", "json"]
 
@@ -119,6 +120,13 @@ class Settings:
         default=True,
         metadata=_about(
             "Whether media from other sources than the learned one is dropped, against injection."
+        ),
+    )
+    kernel_forwarding: KernelForwarding = field(
+        default="auto",
+        metadata=_about(
+            "Whether the kernel forwards media of settled calls: auto (where it can), off, or require.",
+            restart=True,
         ),
     )
     tos: int = field(

@@ -214,6 +214,20 @@ class Port:
         else:
             self.socket.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
 
+    @property
+    def tos(self) -> int:
+        """The type-of-service octet or traffic class of what is sent from here."""
+        if self.endpoint.family == "IP6":
+            return self.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS)
+        return self.socket.getsockopt(socket.IPPROTO_IP, socket.IP_TOS)
+
+    @property
+    def ttl(self) -> int:
+        """The time to live or hop limit of what is sent from here."""
+        if self.endpoint.family == "IP6":
+            return self.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS)
+        return self.socket.getsockopt(socket.IPPROTO_IP, socket.IP_TTL)
+
 
 @frozen(eq=False)
 class PortPair:

@@ -12,6 +12,10 @@ a twin: a second socket on the same port, connected to that source. The kernel t
 itself, and knows the route; strangers still arrive at the port's own socket, where they are counted, and
 where a phone that has moved can be learned. `receive_connected` reads the twin, and does no more than it
 must for the packet that almost every packet is: RTP like the one before it.
+
+Where it is permitted, the kernel takes such packets off the socket altogether (media/kernel); the socket goes
+on receiving all others. A stream that is promoted to that road asks to be taken back as soon as it would do
+anything else with a packet.
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ from karl_trio.rtp.tally import PACKET, octets_of, packets_of
 from .latch import Latch
 from .poller import Poller
 from .ports import Port
+from .promotion import Promotion
 
 Datagram = memoryview | bytes
 
@@ -95,6 +100,8 @@ class Stream:
         rtcp_sinks: what gets the RTCP that arrives here.
         companion: the RTCP stream of an RTP stream: it believes the host that RTP was learned from.
         poller: what reads the stream's sockets, while its relay runs.
+        promotion: of the packets that arrive here, once there was a chance of it; `feeds` are those of
+            other streams whose packets the kernel sends from here.
         tally: accepted from the leg, with their size as UDP payload.
         errors: dropped or not sent against all wishes; `drops` says why, and counts what was withheld too.
         tally_out: sent to the leg; `errors_out` could not be.
@@ -102,6 +109,8 @@ class Stream:
         queue_drops: datagrams that the kernel dropped because this socket's queue was full.
         last_packet: when a packet was last accepted, in seconds on Trio's clock; at first, when the
             stream was opened.
+        tally_kernel, tally_kernel_out: which part of the tallies the kernel's road has; `last_kernel_packet`
+            is when it last did.
     """
 
     port: Port
@@ -112,11 +121,16 @@ class Stream:
     is_opaque: bool = False
     is_secure: bool = False
     is_muxed: bool = False
-    sinks: tuple[Sink, ...] = ()
+    _sinks: tuple[Sink, ...] = ()
     rtcp_sinks: tuple[Sink, ...] = ()
     companion: Stream | None = None
     poller: Poller | None = None
+    promotion: Promotion | None = None
+    feeds: list[Promotion] = field(factory=list)
     tally_out: int = 0
+    tally_kernel: int = 0
+    tally_kernel_out: int = 0
+    last_kernel_packet: float | None = None
     errors: int = 0
     errors_out: int = 0
     queue_drops: int = 0
@@ -147,14 +161,47 @@ class Stream:
         latch, companion = self.latch, self.companion
         destination = latch.destination
         self._destination = None if destination is None else destination.sockaddr
-        # While somebody else is on trial, the latch has to see every packet.
-        self._is_doubtful = latch.trusted is None
+        # While somebody else is on trial, the latch has to see every packet; and one of a stream that the
+        # kernel relays is here for a reason.
+        self._is_doubtful = latch.trusted is None or (self.promotion is not None and self.promotion.is_active)
+        self.reconsider()
         self._send = self._twin_send if self._destination == self._peer else None
         if companion is None or latch.source is None:
             return
         if companion.latch.required_host != latch.source.address:
             companion.latch.required_host = latch.source.address
             companion.refresh()
+
+    def reconsider(self) -> None:
+        """Let the kernel go on only with packets that would be relayed as it does."""
+        if self.promotion is not None:
+            self.promotion.reconsider()
+        for promotion in tuple(self.feeds):
+            promotion.reconsider()
+
+    def catch_up(self) -> None:
+        """Bring the figures up to date with what the kernel has relayed."""
+        if self.promotion is not None:
+            self.promotion.catch_up()
+
+    @property
+    def sinks(self) -> tuple[Sink, ...]:
+        return self._sinks
+
+    @sinks.setter
+    def sinks(self, sinks: tuple[Sink, ...]) -> None:
+        self._sinks = sinks
+        self.reconsider()
+
+    @property
+    def has_twin(self) -> bool:
+        """Whether the packets of the believed source have a socket of their own."""
+        return self._twin is not None
+
+    @property
+    def source_reception(self) -> Reception:
+        """The figures of the RTP source that the newest packet was of."""
+        return self._reception
 
     @property
     def tally(self) -> int:
@@ -194,7 +241,7 @@ class Stream:
         self.last_packet = now
         self._reception.packet(sequence, timestamp, size, now)
         datagram = _views[size] if size <= USUAL_SIZE else _whole[:size]
-        for sink in self.sinks:
+        for sink in self._sinks:
             sink.send(datagram)
 
     def receive(self, now: float) -> None:
@@ -229,6 +276,10 @@ class Stream:
             else:
                 twin.close()
         self.refresh()
+
+    def empty_twin(self, now: float) -> bool:
+        """Deal with what waits in the twin; return whether that was all."""
+        return self._twin is not None and self._empty(self._twin, now)
 
     def close_twin(self, now: float) -> None:
         """Go on with the port's own socket alone."""
@@ -267,7 +318,7 @@ class Stream:
             elif self._destination is not None:
                 size = self.port.socket.sendto(datagram, self._destination)
             else:
-                self._drop_unsent("no_destination")
+                self.drop_unsent("no_destination")
                 return
         except OSError as error:
             self._send_again(datagram, error)
@@ -284,7 +335,7 @@ class Stream:
                 error = again
             else:
                 return
-        self._drop_unsent("send_queue_full" if isinstance(error, BlockingIOError) else "send_failed")
+        self.drop_unsent("send_queue_full" if isinstance(error, BlockingIOError) else "send_failed")
 
     def _deal(self, size: int, sockaddr: SockAddr, now: float) -> None:
         source = Endpoint.from_sockaddr(sockaddr)
@@ -315,6 +366,8 @@ class Stream:
         if not self._accept(source, ssrc, payload_type, now):
             self.drop("foreign_source")
             return
+        if self.promotion is not None and source == self.latch.source:
+            self.promotion.came_up()
         if ssrc != self._ssrc or payload_type != self.payload_type:
             self._expect(ssrc, payload_type)
         self._word = word & NO_MARKER
@@ -372,20 +425,25 @@ class Stream:
         self.errors += 1
         self.drops[reason] = self.drops.get(reason, 0) + 1
 
+    def drop_unsent(self, reason: str, count: int = 1) -> None:
+        """Count datagrams for the leg that could not be sent."""
+        self.errors_out += count
+        self.drops[reason] = self.drops.get(reason, 0) + count
+
     def withhold(self, reason: str) -> None:
         """Count a datagram that is not sent to the leg because somebody asked for that: no error."""
         self.drops[reason] = self.drops.get(reason, 0) + 1
 
     def _drop_unread(self, error: OSError) -> None:
         # BlockingIOError: the kernel found a bad checksum after it had said that the socket is readable.
+        if not isinstance(error, BlockingIOError):
+            # It may be about what the kernel sent from here, and userspace would find another way.
+            for promotion in tuple(self.feeds):
+                promotion.failed()
         if isinstance(error, ConnectionRefusedError):
             self.drop("refused_by_peer")
         elif not isinstance(error, BlockingIOError):
             self.drop("receive_failed")
-
-    def _drop_unsent(self, reason: str) -> None:
-        self.errors_out += 1
-        self.drops[reason] = self.drops.get(reason, 0) + 1
 
 
 SO_MEMINFO = 55
@@ -409,8 +467,10 @@ async def relay(stream: Stream, poller: Poller) -> None:
         await poller.serve(stream.port.fileno(), stream.receive)
     finally:
         now = trio.current_time()
+        for promotion in (*stream.feeds, *filter(None, [stream.promotion])):
+            promotion.close()
         stream.close_twin(now)
         stream.port.close(now)
         # Streams refer to each other in circles, which only a full garbage collection would find.
         stream.sinks = stream.rtcp_sinks = ()
-        stream.companion = stream.poller = None
+        stream.companion = stream.poller = stream.promotion = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from .sequence import MAX_MISORDER, MODULUS, Step, extend, step
 from .tally import PACKET, octets_of, packets_of
@@ -26,6 +26,46 @@ MAX_TRANSIT_CHANGE = 2.0
 but the source's clock, which was set anew, and says nothing about jitter."""
 
 _TIMESTAMP_MODULUS = 1 << 32
+
+
+@frozen
+class History:
+    """Which of a source's latest packets have come, for somebody else to go on counting.
+
+    Attributes:
+        highest: the highest extended sequence number.
+        seen: bit n tells whether that number minus n has come.
+        known: for how many numbers below the highest it tells.
+    """
+
+    highest: int
+    seen: int
+    known: int
+
+
+@frozen(kw_only=True)
+class Progress:
+    """What somebody else has counted of a source since it was last told.
+
+    Attributes:
+        tally: packets and their size.
+        advanced: by how much the highest sequence number has grown.
+        lost, reordered, duplicates: as in `Reception`; less may be lost than before.
+        missing: by how much the numbers that may still come late are below the highest.
+        known: for how many numbers below the highest that tells.
+        timestamp: the newest.
+        jitter_ticks: interarrival jitter now.
+    """
+
+    tally: int
+    advanced: int
+    lost: int
+    reordered: int
+    duplicates: int
+    missing: tuple[int, ...]
+    known: int
+    timestamp: int
+    jitter_ticks: float
 
 
 @define
@@ -142,6 +182,37 @@ class Reception:
                 self.jitter_ticks = jitter + (change - jitter) * 0.0625
             else:
                 self._leap(change)
+
+    def history(self, window: int) -> History | None:
+        """Return which of the latest numbers have come; None until there were two packets in a row.
+
+        Args:
+            window: how many numbers to tell of, the highest one included.
+        """
+        highest = self.highest
+        if highest is None:
+            return None
+        known = min(window - 1, highest - self._base)
+        seen = sum(1 << behind for behind in range(known + 1) if highest - behind not in self._missing)
+        return History(highest, seen, known)
+
+    def take_over(self, progress: Progress) -> None:
+        """Go on from where somebody else has counted to, who began at our `history`."""
+        highest = self.highest
+        assert highest is not None, "there was nothing to begin from"
+        highest += progress.advanced
+        self.tally += progress.tally
+        self.lost += progress.lost
+        self.reordered += progress.reordered
+        self.duplicates += progress.duplicates
+        self._cycles, self._next = highest // MODULUS, highest % MODULUS + 1
+        oldest_known = highest - progress.known
+        self._missing = {number for number in self._missing if number < oldest_known}
+        self._missing.update(highest - behind for behind in progress.missing)
+        self.last_timestamp = progress.timestamp
+        self.jitter_ticks = progress.jitter_ticks
+        # When that timestamp came is not known, so jitter goes on from the second packet.
+        self._transit = math.nan
 
     def _out_of_step(self, sequence: int) -> None:
         """Deal with a packet that is not simply the next one (RFC 3550, A.1)."""

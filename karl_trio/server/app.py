@@ -32,6 +32,7 @@ from .access import Access
 from .counters import ControlCounters
 from .daemon import Daemon
 from .dispatch import Dispatcher
+from .kernel import kernel_road
 from .listeners import Listeners, listening, warn_of_unreachable
 from .notify import Notifier
 from .process import collect_when_quiet, log_capacity, raise_open_file_limit, settle_memory
@@ -80,14 +81,16 @@ async def serve(
 
     Raises:
         ListenError: an address to listen on is taken, or not ours.
+        Unavailable: the kernel is required to forward, and cannot.
     """
     open_files = raise_open_file_limit()
     notifier = Notifier.from_environ() if handle_signals else Notifier()
     counters = ControlCounters()
     # Outside the nursery, which would wrap a failure of this in a group.
     access = Access.of(settings, counters)
-    with listening(settings, access, open_files) as listeners:
-        calls = CallTable(settings=settings, interfaces=_interfaces(settings), poller=Poller())
+    interfaces = _interfaces(settings)
+    with listening(settings, access, open_files) as listeners, kernel_road(settings, interfaces) as kernel:
+        calls = CallTable(settings=settings, interfaces=interfaces, poller=Poller())
         daemon = Daemon(calls, counters, started=trio.current_time())
         daemon.followers += [_follow_log_level, access.follow, *(listener.follow for listener in listeners)]
         dispatcher = Dispatcher(daemon, templates=parse_templates(settings.templates))
@@ -97,7 +100,9 @@ async def serve(
             await nursery.start(dispatcher.run)
             nursery.start_soon(calls.poller.run)
             nursery.start_soon(_restarted, reap, calls)
-            nursery.start_soon(_restarted, measure, calls, calls.totals, calls.rates)
+            nursery.start_soon(_restarted, measure, calls, calls.totals, calls.rates, kernel)
+            if kernel is not None:
+                nursery.start_soon(_restarted, kernel.watch)
             nursery.start_soon(notifier.watchdog)
             for listener in listeners:
                 nursery.start_soon(listener.serve, dispatcher)

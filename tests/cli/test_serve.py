@@ -9,6 +9,7 @@ import pytest
 from karl_trio.cli import serve as command
 from karl_trio.cli.main import build_app
 from karl_trio.config import Settings, descriptions
+from karl_trio.server import kernel
 
 
 def options():
@@ -64,8 +65,30 @@ def test_each_wrong_setting_is_one_line_that_begins_with_its_name(karl_trio, tmp
 
 
 def test_check_says_whether_settings_are_good(karl_trio, tmp_path):
-    assert karl_trio("serve", "--check", "--port-min", "20000") == (0, "", "")
+    assert karl_trio("serve", "--check", "--port-min", "20000", "--kernel-forwarding", "off") == (0, "", "")
     assert karl_trio("serve", "--check", "--port-min", "70000")[0] == 2
+
+
+def test_check_says_whether_the_kernel_would_forward(karl_trio, monkeypatch):
+    def refuse():
+        raise kernel.Unavailable("Operation not permitted: try harder")
+
+    monkeypatch.setattr(kernel, "try_kernel_road", refuse)
+    status, out, err = karl_trio("serve", "--check")
+    assert (status, out, err) == (
+        0,
+        "media will be forwarded in userspace: Operation not permitted: try harder\n",
+        "",
+    )
+    status, out, err = karl_trio("serve", "--check", "--kernel-forwarding", "require")
+    assert (status, out) == (1, "")
+    assert err.startswith("karl-trio: kernel-forwarding is required: Operation not permitted")
+    monkeypatch.setattr(kernel, "try_kernel_road", lambda: None)
+    assert karl_trio("serve", "--check", "--kernel-forwarding", "require") == (
+        0,
+        "media of settled calls will be forwarded by the kernel\n",
+        "",
+    )
 
 
 def test_a_file_that_is_not_there(karl_trio, tmp_path):

@@ -14,6 +14,7 @@ from trio.testing import MockClock
 from karl_trio.client import NgClient
 from karl_trio.config import Settings
 from karl_trio.server import app
+from karl_trio.server.kernel import Unavailable, try_kernel_road
 
 from .hosts import Attacker, Phone
 
@@ -30,13 +31,29 @@ SETTINGS = Settings(
 )
 
 
+@pytest.fixture(params=["userspace", "kernel"])
+def road(request):
+    """Every attack is made twice: on calls that may be promoted to the kernel's road, and on others."""
+    return "off" if request.param == "userspace" else request.getfixturevalue("kernel_road")
+
+
 @pytest.fixture
-def start(nursery):
+def kernel_road():
+    """The setting that has calls promoted."""
+    try:
+        try_kernel_road()
+    except Unavailable as error:
+        pytest.skip(f"no kernel road: {error}")
+    return "require"
+
+
+@pytest.fixture
+def start(nursery, road):
     """Start a daemon on loopback, with some settings changed."""
 
     async def start(**changes):
         assert isinstance(trio.lowlevel.current_clock(), MockClock), "the test has to ask for autojump_clock"
-        return await nursery.start(app.serve, evolve(SETTINGS, **changes))
+        return await nursery.start(app.serve, evolve(SETTINGS, kernel_forwarding=road, **changes))
 
     return start
 

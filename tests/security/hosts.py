@@ -166,6 +166,13 @@ class Talk:
 
     async def settle(self):
         await read_all(self.streams)
+        for stream in self.streams:
+            stream.catch_up()
+
+    @property
+    def promoted(self):
+        """The streams that the kernel relays."""
+        return [it for it in self.streams if it.promotion is not None and it.promotion.is_active]
 
     async def send(self, sock, datagrams, destination):
         """Send datagrams to one of the daemon's ports, no faster than it can take them."""

@@ -24,7 +24,7 @@ async def test_jumps_of_a_stranger_change_no_figure(autojump_clock, daemon, clie
 
 
 async def test_after_jumps_in_the_name_of_the_phone_the_figures_come_right_again(
-    autojump_clock, daemon, client, alice, bob
+    autojump_clock, road, daemon, client, alice, bob
 ):
     talk = await begin(daemon, client, alice, bob)
     await talk.chat(0.5)
@@ -39,6 +39,7 @@ async def test_after_jumps_in_the_name_of_the_phone_the_figures_come_right_again
     lost, packets = reception.lost, reception.packets
     await talk.chat(4.0)
     assert (reception.lost, reception.packets) == (lost, packets + 200)
-    assert reception.jitter < 0.001
+    # The kernel measures time by its own clock, which does not jump with ours.
+    assert reception.jitter < (0.001 if road == "off" else 2.0)
     figures = (await client.query("call-1"))["SSRC"][str(0xA11CE)]
     assert figures["packets"] == reception.packets

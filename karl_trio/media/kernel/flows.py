@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
+import mmap
 import struct
 from collections.abc import Iterable
 
-from attrs import frozen
+from attrs import astuple, frozen
 
 from karl_trio.endpoint import Endpoint
+from karl_trio.rtp.reception import Progress, Reception
+from karl_trio.rtp.sequence import MODULUS
+from karl_trio.rtp.tally import PACKET
 
 _KEY = struct.Struct("!16s16sHH")
 _FLOW = struct.Struct("=2Q36s4s6I4B")
-_COUNTER = struct.Struct("=6Q6I2HI")
+_COUNTER = struct.Struct("=6QIi4I2HI")
 
 COUNTER_SIZE = _COUNTER.size
 
@@ -21,6 +25,8 @@ WINDOW = 64
 
 JITTER_UNIT = 16
 """The program counts jitter in such parts of a tick (RFC 3550, A.8)."""
+
+Memory = mmap.mmap | bytearray
 
 _IPV4_MAPPED = b"\0" * 10 + b"\xff\xff"
 
@@ -99,53 +105,69 @@ class Counter:
         packets, octets: passed on; octets as UDP payload.
         errors: dropped, because there was no memory to rewrite them.
         last: when the newest packet came, in ns on the kernel's monotonic clock.
-        seen: of the highest sequence number and those before it, which have come: bit n is number minus n.
-        stamped: when the newest timestamp came, in ns.
-        advanced: by how much the highest number is above the first.
-        lost: numbers passed over that have not come late, those before the first not counted.
+        seen: of the highest sequence number and those below it, which have come: bit n is number minus n.
+        stamped: when the newest timestamp came, in ns; 0 if that is not known.
+        advanced: by how much the highest number has grown.
+        lost: numbers passed over, less those that came late after all, also those passed over before.
         reordered, duplicates: that came late, or again.
         jitter: in `JITTER_UNIT`ths of a tick.
         timestamp: the newest.
-        first, highest: sequence numbers.
+        highest: sequence number.
+        known: for how many numbers below it `seen` tells.
         payload_type: of the newest packet.
     """
 
-    packets: int
-    octets: int
-    errors: int
-    last: int
-    seen: int
-    stamped: int
-    advanced: int
-    lost: int
-    reordered: int
-    duplicates: int
-    jitter: int
-    timestamp: int
-    first: int
-    highest: int
-    payload_type: int
+    packets: int = 0
+    octets: int = 0
+    errors: int = 0
+    last: int = 0
+    seen: int = 0
+    stamped: int = 0
+    advanced: int = 0
+    lost: int = 0
+    reordered: int = 0
+    duplicates: int = 0
+    jitter: int = 0
+    timestamp: int = 0
+    highest: int = 0
+    known: int = 0
+    payload_type: int = 0
 
     @classmethod
-    def read(cls, memory: bytes | memoryview, offset: int) -> Counter:
+    def of(cls, reception: Reception, payload_type: int) -> Counter | None:
+        """Return the state to go on counting from; None until its source has proved itself."""
+        history = reception.history(WINDOW)
+        if history is None:
+            return None
+        return cls(
+            seen=history.seen,
+            jitter=min(round(reception.jitter_ticks * JITTER_UNIT), 0xFFFFFFFF),
+            timestamp=reception.last_timestamp or 0,
+            highest=history.highest % MODULUS,
+            known=history.known,
+            payload_type=payload_type,
+        )
+
+    @classmethod
+    def read(cls, memory: Memory, offset: int) -> Counter:
         return cls(*_COUNTER.unpack_from(memory, offset))
 
-    @staticmethod
-    def packets_at(memory: bytes | memoryview, offset: int) -> int:
-        """Return how many packets there were, without reading the rest."""
-        return int.from_bytes(memory[offset : offset + 8], "little")
+    def write(self, memory: Memory, offset: int) -> None:
+        _COUNTER.pack_into(memory, offset, *astuple(self))
 
-    @staticmethod
-    def begin(memory: memoryview, offset: int, jitter_ticks: float) -> None:
-        """Let counting start from nothing, but for the jitter that was measured before."""
-        jitter = min(round(jitter_ticks * JITTER_UNIT), 0xFFFFFFFF)
-        _COUNTER.pack_into(memory, offset, *[0] * 10, jitter, *[0] * 4)
-
-    @property
-    def missing(self) -> tuple[int, ...]:
-        """By how much the numbers that may still come late are below the highest."""
-        known = min(WINDOW - 1, self.advanced)
-        return tuple(behind for behind in range(1, known + 1) if not self.seen >> behind & 1)
+    def since(self, before: Counter) -> Progress:
+        """Return what has come since an earlier reading."""
+        return Progress(
+            tally=(self.packets - before.packets) * PACKET + self.octets - before.octets,
+            advanced=(self.advanced - before.advanced) % (1 << 32),
+            lost=self.lost - before.lost,
+            reordered=self.reordered - before.reordered,
+            duplicates=self.duplicates - before.duplicates,
+            missing=tuple(behind for behind in range(1, self.known + 1) if not self.seen >> behind & 1),
+            known=self.known,
+            timestamp=self.timestamp,
+            jitter_ticks=self.jitter / JITTER_UNIT,
+        )
 
 
 def change(before: bytes, after: bytes) -> int:

@@ -86,12 +86,13 @@ struct counter {
     __u64 errors;           // dropped
     __u64 last;          // ns of the monotonic clock
     __u64 seen;          // the last numbers: bit n is the highest minus n
-    __u64 stamped;       // when the newest timestamp came, in ns
-    __u32 advanced;      // by how much the highest number is above the first
+    __u64 stamped;       // when the newest timestamp came, in ns; 0 if that is not known
+    __u32 advanced;      // by how much the highest number has grown
     __u32 lost, reordered, duplicates;
     __u32 jitter;        // sixteenths of a tick (RFC 3550, A.8)
     __u32 timestamp;     // the newest
-    __u16 first, highest;
+    __u16 highest;       // sequence number
+    __u16 known;         // how many below it can be told to be late or a copy
     __u32 payload_type;  // the newest
 };
 
@@ -215,25 +216,19 @@ INLINE int parse(struct __sk_buff *skb, struct flow_key *key, struct packet *pac
     return 0;
 }
 
-// Follows the sequence numbers as rtp/reception.py does; returns whether it could.
+// Follows the sequence numbers from where userspace was, as rtp/reception.py does; returns whether it could.
 INLINE int follow(struct counter *counter, __u16 sequence)
 {
     __u16 ahead = sequence - counter->highest;
-    if (!counter->packets) {
-        counter->first = counter->highest = sequence;
-        counter->seen = 1;
-    } else if (ahead == 1) {
-        counter->seen = counter->seen << 1 | 1;
-        counter->highest = sequence;
-        counter->advanced += 1;
-    } else if (ahead && ahead < MAX_DROPOUT) {
+    if (ahead && ahead < MAX_DROPOUT) {
         counter->seen = ahead < WINDOW ? counter->seen << ahead | 1 : 1;
         counter->lost += ahead - 1;
         counter->highest = sequence;
         counter->advanced += ahead;
+        counter->known = counter->known + ahead < WINDOW ? counter->known + ahead : WINDOW - 1;
     } else {
         __u16 behind = -ahead;
-        if (behind >= WINDOW || behind > counter->advanced)
+        if (behind > counter->known)
             return 0;
         __u64 bit = 1ull << behind;
         if (counter->seen & bit) {
@@ -250,10 +245,10 @@ INLINE int follow(struct counter *counter, __u16 sequence)
 // Measures interarrival jitter as rtp/reception.py does, at the first packet of each timestamp.
 INLINE void measure(struct counter *counter, __u32 timestamp, __u64 now, __u32 clock_rate)
 {
-    if (counter->packets && timestamp == counter->timestamp)
+    if (timestamp == counter->timestamp)
         return;
     __u64 pause = now - counter->stamped;
-    if (counter->packets && pause < LONGEST_PAUSE) {
+    if (counter->stamped && pause < LONGEST_PAUSE) {
         // Both may wrap: only their difference counts.
         __s32 change = (__u32)(pause * clock_rate / NSEC_PER_SEC) - (timestamp - counter->timestamp);
         __u32 distance = change < 0 ? -change : change;

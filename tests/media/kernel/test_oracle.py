@@ -5,6 +5,7 @@ Each packet is given to the program by BPF_PROG_TEST_RUN, and to a stream as the
 
 from __future__ import annotations
 
+import math
 import struct
 
 import pytest
@@ -64,12 +65,14 @@ class Road:
             "stays": False,
         }
         self.flow = Flow(**(defaults | changes))
-        Counter.begin(memoryview(self.counters.memory), self.counters.offset(7), 0.0)
-        self.flows.update(self.key.pack(), self.flow.pack(self.key))
         self.stream, self.sink = self._stream(local, phone), self._stream(out, far_end)
         self.stream.sinks = (self.sink,)
-        deliver(self.stream, header(0), phone)
+        for sequence in (-1, 0):
+            deliver(self.stream, header(sequence), phone)
         self.sink.port.socket.sent.clear()
+        (self.reception,) = self.stream.receptions
+        Counter.of(self.reception, 0).write(self.counters.memory, self.counters.offset(7))
+        self.flows.update(self.key.pack(), self.flow.pack(self.key))
 
     def __enter__(self):
         return self
@@ -271,33 +274,52 @@ def test_garbage_goes_up_untouched(loaded, version, far_version, garbage, kept):
             assert run.packet == frame
 
 
-STEPS = st.lists(st.sampled_from([1] * 8 + [2, 3, 40, 63, 64, 65, 100, 0, -1, -2, -5, -62]), max_size=80)
+STEPS = st.lists(st.sampled_from([1] * 8 + [2, 3, 40, 63, 64, 65, 100, 0, -1, -2, -5, -62, -63]), max_size=80)
 
 
-@given(st.integers(0, 0xFFFF), STEPS)
+@given(STEPS, STEPS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_loss_order_copies_and_jitter_are_counted_as_in_userspace(loaded, first, steps):
+def test_loss_order_copies_and_jitter_are_counted_on_as_in_userspace(loaded, before, steps):
+    """First in userspace, then in the kernel, and once more in userspace, all as if nothing had happened."""
     with Road(loaded, *some_ends(4, 4)) as road:
-        reception = Reception(SSRC)
-        # Userspace waits for a second packet in a row; the kernel takes over a source that has proved itself.
-        for number in (first - 2, first - 1):
-            reception.packet(number & 0xFFFF, number * 160 & 0xFFFFFFFF, 12, 0.0)
-        sequence = first
-        for step in [0, *steps]:
-            sequence += step
-            frame = road.frame(header(sequence & 0xFFFF, timestamp=sequence * 160))
-            if road.kernel(frame) is None:
-                # Late by more than the program remembers, or from before it began.
-                sequence -= step
+        reference, taken_over = Reception(SSRC), road.reception
+        arrival, highest, sequence = 0.0, 0, 0
+        for number in (-1, 0):
+            reference.packet(number & 0xFFFF, number * 160 & 0xFFFFFFFF, 12, arrival)
+        for step in before:
+            sequence = highest + step
+            highest = max(highest, sequence)
+            arrival += 0.02
+            for reception in (reference, taken_over):
+                reception.packet(sequence & 0xFFFF, sequence * 160 & 0xFFFFFFFF, 12, arrival)
+        Counter.of(taken_over, 0).write(road.counters.memory, road.counters.offset(7))
+        begun = told = road.counter
+        reference._transit = math.nan
+        for step in steps:
+            sequence = highest + step
+            if road.kernel(road.frame(header(sequence, timestamp=sequence * 160))) is None:
+                assert step < 0
                 continue
+            highest = max(highest, sequence)
             counter = road.counter
-            reception.packet(sequence & 0xFFFF, sequence * 160 & 0xFFFFFFFF, 12, counter.last / 1e9)
-            sequence = max(sequence, sequence - step)
-            assert counter.highest == reception.last_sequence
-        counter = road.counter
-        assert (counter.lost, counter.reordered, counter.duplicates) == (
-            reception.lost,
-            reception.reordered,
-            reception.duplicates,
-        )
-        assert counter.timestamp == reception.last_timestamp
+            reference.packet(sequence & 0xFFFF, sequence * 160 & 0xFFFFFFFF, 12, counter.last / 1e9)
+            if step == 3:
+                taken_over.take_over(counter.since(told))
+                told = counter
+        if road.counter != begun:
+            taken_over.take_over(road.counter.since(told))
+        reference._transit = math.nan
+        for step in (3, -1, -1, -2, 1):
+            sequence = highest + step
+            highest = max(highest, sequence)
+            for reception in (reference, taken_over):
+                reception.packet(sequence & 0xFFFF, sequence * 160 & 0xFFFFFFFF, 12, 1e6)
+        assert figures(taken_over) == figures(reference)
+        assert taken_over.jitter_ticks == pytest.approx(reference.jitter_ticks, rel=0.05, abs=2)
+
+
+def figures(reception):
+    return (
+        *(reception.packets, reception.bytes, reception.lost, reception.reordered, reception.duplicates),
+        *(reception.highest, reception.last_timestamp),
+    )
