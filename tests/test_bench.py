@@ -92,11 +92,6 @@ def test_wrong_options_are_refused(arguments, capsys):
     assert "usage:" in capsys.readouterr().err
 
 
-def test_kernel_road_alone_says_that_it_is_not_there_yet(main, capsys):
-    assert main(["relay", "--roads", "kernel"]) == 2
-    assert "kernel road is not there yet" in capsys.readouterr().err
-
-
 def test_without_root_one_line_tells_so(main, monkeypatch, capsys):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert main(["relay"]) == 2

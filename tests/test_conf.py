@@ -110,7 +110,7 @@ def test_links_and_commands_of_a_document_lead_somewhere(document):
     path = ROOT / document
     text = path.read_text()
     links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[\w-]+)?\)", text)
-    scripts = re.findall(r"(?<!python -m )scripts/\w+", text)
+    scripts = re.findall(r"(?<!python -m )scripts/[\w-]+", text)
     assert [link for link in links if not (path.parent / link).exists()] == []
     assert [script for script in scripts if not (ROOT / script).exists()] == []
 

@@ -279,7 +279,11 @@ class Stream:
 
     def empty_twin(self, now: float) -> bool:
         """Deal with what waits in the twin; return whether that was all."""
-        return self._twin is not None and self._empty(self._twin, now)
+        if self._twin is None:
+            return False
+        was_all = self._empty(self._twin, now)
+        self.settle_twin(now)
+        return was_all and self._twin is not None
 
     def close_twin(self, now: float) -> None:
         """Go on with the port's own socket alone."""

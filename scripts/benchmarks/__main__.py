@@ -17,8 +17,7 @@ from typing import Any
 from . import calls, control, relay, report
 from .errors import MeasurementError
 from .processor import Patience, choose_cores
-from .progress import say
-from .roads import NOT_YET, ROADS
+from .roads import ROADS
 
 EXIT_CANNOT = 2
 EXIT_INTERRUPTED = 130
@@ -57,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
         type=_roads,
         default=["userspace", "rtpengine"],
         metavar="NAME,...",
-        help=f"of {', '.join([*ROADS, *NOT_YET])}; default: userspace,rtpengine",
+        help=f"of {', '.join(ROADS)}; default: userspace,rtpengine",
     )
     packets.add_argument(
         "--rates",
@@ -132,14 +131,8 @@ def _lines(path: str) -> list[str]:
 
 
 def _relay(options: argparse.Namespace, cores: tuple[int, int], directory: Path) -> dict[str, Any]:
-    names = [name for name in options.roads if name not in NOT_YET]
-    missing = [NOT_YET[name] for name in options.roads if name in NOT_YET]
-    if not names:
-        raise MeasurementError("; ".join(missing))
-    for line in missing:
-        say(line)
     result = relay.measure(
-        names,
+        options.roads,
         rates=options.rates or ([20_000, 50_000] if options.quick else [20_000, 50_000, 100_000]),
         calls=options.calls,
         rounds=options.rounds or (1 if options.quick else 3),
@@ -180,7 +173,7 @@ def _calls(options: argparse.Namespace, cores: tuple[int, int], directory: Path)
 
 def _roads(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in ROADS and name not in NOT_YET]
+    unknown = [name for name in names if name not in ROADS]
     if unknown or not names:
         raise argparse.ArgumentTypeError(f"no such road: {', '.join(unknown) or text!r}")
     return list(dict.fromkeys(names))

@@ -21,6 +21,8 @@ STAMP_SHIFT = 6
 FRAME_SPACE = 252
 """Of one record of the generator, after leg, a spare byte and the frame's length."""
 
+RECORD = 4 + FRAME_SPACE
+
 NgBody = dict[str, object]
 
 # A desk phone's offer: seven codecs, most of them never used.

@@ -17,11 +17,10 @@ from .namespaces import Testbed
 from .phones import PACKETS_PER_SECOND
 from .processor import Patience, look, spent
 from .progress import say
-from .roads import ROADS, Road
+from .roads import FLOWS_PER_CALL, ROADS, Road
 from .search import highest_held
 from .sink import Sink
 
-FLOWS_PER_CALL = 2
 MOST_FLOWS = 16000
 """What 25,000 pairs of ports and the generator's one core can certainly make: 800,000 packets/s."""
 
@@ -213,6 +212,7 @@ class Bench:
         return None
 
     def _send(self, road: Road, flows: int, seconds: float) -> tuple[Run, float]:
+        road.settle(self._generator)
         self._generator.run(road.table, flows, WARM_UP)
         time.sleep(SETTLE)
         arrived_before = self._sink.read()
