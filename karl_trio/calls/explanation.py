@@ -52,6 +52,8 @@ def judge(entry: Entry) -> Explanation:
     """Find out what a request with this entry alone would come to."""
     if entry.is_filled_in:
         return Explanation(entry, Verdict.FILLED_IN)
+    if entry.names_template:
+        return Explanation(entry, Verdict.WORKS, "where the node has such a template")
     if entry.parameters.warnings:
         return Explanation(entry, Verdict.UNKNOWN, "; ".join(entry.parameters.warnings))
     if entry.is_obsolete:

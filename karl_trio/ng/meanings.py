@@ -48,6 +48,11 @@ class Entry:
         name, equals, value = self.text.partition("=")
         return name.startswith("$") or (bool(equals) and canonical(name) in KEY_NAMES and "$" in value)
 
+    @property
+    def names_template(self) -> bool:
+        """Whether it stands for flags in the configuration of a node, which nobody knows here."""
+        return KEY_NAMES.get(canonical(self.text.partition("=")[0])) == "template"
+
 
 def entries(text: str) -> list[Entry]:
     """Return the entries of a string such as ``trust-address codec=[strip=[all]]``.

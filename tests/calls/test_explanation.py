@@ -52,6 +52,7 @@ async def test_the_verdict_is_that_of_a_real_offer(proxy, flag):
         ("reorder-codecs", Verdict.OBSOLETE),
         ("transcode-opus", Verdict.REFUSED),
         ("transcode-PCMA", Verdict.WORKS),
+        ("template=trunk", Verdict.WORKS),
         ("codec-strip-all", Verdict.WORKS),
         ("media-timeout=N", Verdict.INVALID),
         ("trust-adress", Verdict.UNKNOWN),
