@@ -12,10 +12,10 @@ from karl_trio.media.interfaces import Interface
 from karl_trio.media.ports import Port, PortPair
 
 from .call import Call
-from .faces import close_face, close_faces, open_face, settle_mux, tell_face
+from .faces import close_face, open_face, settle_mux, tell_face
 from .leg import Leg
 from .matching import is_final_reply
-from .media import Face, FaceState, Media
+from .media import Advertised, Face, FaceState, Media
 from .plan import MediaPlan, Plan, Role
 from .wiring import wire
 
@@ -89,7 +89,10 @@ class Exchange:
         for place, (media_plan, ports) in enumerate(zip(self.plan.media, self.opened, strict=True)):
             speaker_media = speaker.media_at(media_plan.slot)
             listener_media = listener.media_at(media_plan.slot)
-            speaker_media.advertised = media_plan.advertised
+            if media_plan.is_relayed:
+                speaker_media.advertised = media_plan.advertised
+            else:
+                self._close_media(speaker, speaker_media, media_plan.advertised, listener, listener_media)
             speaker_media.source_rules = self.plan.source_rules
             listener_media.packet_time = media_plan.packet_time
             if media_plan.speaker_packet_time is not None:
@@ -106,13 +109,10 @@ class Exchange:
                     speaker_media.agreed = listener_media.agreed = self.plan.told_codecs(place)
                 for face in speaker_media.faces:
                     tell_face(face, speaker_media, self.now)
-            else:
-                self._close_media(speaker, speaker_media, listener, listener_media)
         speaker.slots = listener.slots = tuple([media_plan.slot for media_plan in self.plan.media])
         for leftover in speaker.media:
             if leftover.index - 1 not in speaker.slots:
-                leftover.advertised = None
-                self._close_media(speaker, leftover, listener, listener.media_at(leftover.index - 1))
+                self._close_media(speaker, leftover, None, listener, listener.media_at(leftover.index - 1))
         wire(self.call)
         return listener
 
@@ -200,23 +200,24 @@ class Exchange:
             if is_muxed is not None:
                 settle_mux(self.call, media, is_muxed=is_muxed)
 
-    def _close_media(self, speaker: Leg, speaker_media: Media, listener: Leg, listener_media: Media) -> None:
-        """Close what a rejected media had open (RFC 3264, 6 and 8.2)."""
-        if self.plan.role is Role.OFFER:
-            close_faces(self.call, speaker_media)
-            close_faces(self.call, listener_media)
-            return
-        # Another branch of a forked call may accept what this one rejects.
-        is_last = listener.peers == [speaker]
-        close_faces(self.call, speaker_media)
-        self._close_faces(
-            listener_media,
-            [
-                face
-                for face in listener_media.faces
-                if face.peer is speaker or (face.peer is None and is_last)
-            ],
-        )
+    def _close_media(
+        self,
+        speaker: Leg,
+        speaker_media: Media,
+        advertised: Advertised | None,
+        listener: Leg,
+        listener_media: Media,
+    ) -> None:
+        """Close what a rejected media had open between two legs (RFC 3264, 6 and 8.2).
+
+        Either may go on with it in its dialogue with another leg; what it said there holds then.
+        """
+        for leg, media, peer in ((speaker, speaker_media, listener), (listener, listener_media, speaker)):
+            is_last = leg.peers == [peer]
+            closed = [face for face in media.faces if face.peer is peer or (face.peer is None and is_last)]
+            self._close_faces(media, closed)
+        if not speaker_media.faces:
+            speaker_media.advertised = advertised
 
     def _bound_superseded(self, media: Media) -> None:
         superseded = [face for face in media.faces if face.state is FaceState.SUPERSEDED]

@@ -103,6 +103,7 @@ class Dialogue:
     caller: Party
     callee: Party
     branch: str | None
+    call_id: str = "call-1"
     order: list[str] = field(factory=list)
     agreed: list[str] = field(factory=list)
     told: dict[tuple[str, str], tuple[str, int]] = field(factory=dict)

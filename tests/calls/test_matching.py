@@ -159,6 +159,34 @@ class TestTags:
         assert len(calls) == 1
 
 
+class TestBranches:
+    """What is said in one dialogue of a forked call leaves the others alone."""
+
+    async def fork(self, proxy, phones):
+        alice, *bobs = phones(), phones(), phones()
+        told = []
+        for number, bob in enumerate(bobs):
+            branch = f"z9hG4bK-{number}"
+            (port,) = ports(proxy.offer(sdp(alice.endpoint.port), via_branch=branch))
+            answered = proxy.answer(sdp(bob.endpoint.port), to_tag=f"bob-{number}", via_branch=branch)
+            (for_alice,) = ports(answered)
+            told.append((for_alice, port))
+        return alice, bobs, told
+
+    @pytest.mark.parametrize("is_offer", [True, False])
+    async def test_a_media_rejected_in_one_goes_on_in_the_other(self, proxy, phones, is_offer):
+        alice, (first, second), (_, (for_alice, for_second)) = await self.fork(proxy, phones)
+        if is_offer:
+            proxy.offer(sdp(0), to_tag="bob-0")
+            proxy.answer(sdp(0), to_tag="bob-0")
+        else:
+            proxy.offer(sdp(first.endpoint.port), from_tag="bob-0", to_tag="alice")
+            proxy.answer(sdp(0), from_tag="bob-0", to_tag="alice")
+        assert await heard(proxy, alice, for_alice, second) == [(rtp(1), for_second)]
+        assert await heard(proxy, second, for_second, alice) == [(rtp(1), for_alice)]
+        assert first.is_silent()
+
+
 class TestPorts:
     async def test_an_endpoint_that_comes_back_gives_the_same_ports_again(self, proxy, phones, interfaces):
         alice, elsewhere, bob = phones(), phones(), phones()
