@@ -26,6 +26,7 @@ from .direct import (
 )
 from .leg import Leg
 from .muxing import offer_mux
+from .offer_answer import DRY_RUN
 from .plan import source_rules
 from .table import CallTable
 from .wiring import wire
@@ -77,6 +78,8 @@ def create_answer(calls: CallTable, request: CreateAnswerRequest, now: float) ->
     warnings = check_capabilities(request, answer.description)
     if not any(_has_common_codec(answer)):
         raise CodecNegotiationFailed("the answer accepts none of the codecs offered")
+    if request.dry_run:
+        return (*warnings, DRY_RUN)
     call.take_signal(request, now)
     answer.leg.said = request.sdp
     answer.carry_out(call, source_rules(request, calls.settings), now)

@@ -139,6 +139,8 @@ def subscribe_answer(calls: CallTable, request: SubscribeAnswerRequest, now: flo
     for (advertised, _, accepted), offered in zip(answer.media, listener.sent.codecs, strict=False):
         if not advertised.is_rejected:
             _check_accepted(accepted, offered, may_transcode="allow-transcoding" in request.flags)
+    if request.dry_run:
+        return (*warnings, DRY_RUN)
     listener.said = request.sdp
     is_heard = any(each.heard is not Heard.RTCP for each in listener.subscribers)
     answer.carry_out(call, _rules(request, calls.settings, is_heard=is_heard), now)

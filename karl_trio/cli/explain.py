@@ -8,7 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from karl_trio.calls.explanation import Contradiction, Explanation, Verdict, contradictions, judge
+from karl_trio.calls.contradictions import Contradiction, contradictions
+from karl_trio.calls.explanation import Explanation, Verdict, judge
 from karl_trio.errors import InvalidParameters, Malformed
 from karl_trio.ng.meanings import entries
 
@@ -45,6 +46,9 @@ def explain(*flags: str, json: Annotated[bool, Parameter(negative="")] = False) 
     json
         Print the explanation as JSON.
     """
+    if not flags:
+        complain("there are no flags to explain")
+        return ExitStatus.USAGE
     try:
         found = entries(flags_of(" ".join(flags)))
     except (Malformed, InvalidParameters) as error:

@@ -49,9 +49,9 @@ class Entry:
         return name.startswith("$") or (bool(equals) and canonical(name) in KEY_NAMES and "$" in value)
 
     @property
-    def names_template(self) -> bool:
-        """Whether it stands for flags in the configuration of a node, which nobody knows here."""
-        return KEY_NAMES.get(canonical(self.text.partition("=")[0])) == "template"
+    def is_template(self) -> bool:
+        """Whether it names a template, which only the server knows."""
+        return canonical(self.text.partition("=")[0]) == "template"
 
 
 def entries(text: str) -> list[Entry]:

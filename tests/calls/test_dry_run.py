@@ -12,10 +12,12 @@ from trio.testing import wait_all_tasks_blocked
 from karl_trio.calls.offer_answer import DRY_RUN
 from karl_trio.config import Settings
 from karl_trio.errors import NgError, NotSupported, OutOfPorts, SessionLimitReached, UnknownCall
+from karl_trio.ng.requests import REQUESTS, keys_of
 
 from .conftest import make_interfaces
 from .proxy import Proxy, ports, sdp
 from .test_interleavings import CALL_IDS, Chaos
+from .test_transform import media
 
 
 def picture(value, seen):
@@ -95,6 +97,40 @@ async def test_a_dry_run_is_told_when_there_are_no_ports(proxy, calls):
     with pytest.raises(OutOfPorts):
         proxy.offer(two_media, dry_run="yes")
     proxy.offer(sdp(4000))
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda proxy, **keys: proxy.publish(sdp(4000), call_id="other", **keys),
+        lambda proxy, **keys: proxy.create(call_id="other", **keys),
+        lambda proxy, **keys: proxy.transform([media(4000)], call_id="other", **keys),
+        lambda proxy, **keys: proxy.create_answer(sdp(4000), call_id="created", from_tag="x", **keys),
+        lambda proxy, **keys: proxy.subscribe(from_tag="alice", to_tag="carol", **keys),
+        lambda proxy, **keys: proxy.subscribe(from_tag="bob", to_tag="listener", **keys),
+        lambda proxy, **keys: proxy.subscribe_answer(sdp(6000), "listener", **keys),
+    ],
+)
+async def test_a_dry_run_of_what_concerns_one_leg_changes_nothing_either(proxy, calls, step):
+    proxy.offer(sdp(4000))
+    proxy.answer(sdp(5000))
+    proxy.create(call_id="created", from_tag="x")
+    proxy.subscribe(from_tag="alice", to_tag="listener")
+    before = picture(calls, set())
+    tried = step(proxy, dry_run="yes")
+    assert picture(calls, set()) == before
+    meant = step(proxy)
+    assert picture(calls, set()) != before
+    assert DRY_RUN in (tried if isinstance(tried, tuple) else tried.warnings)
+    assert type(tried) is type(meant)
+
+
+def test_the_requests_of_which_there_is_a_dry_run_are_tried_here():
+    with_dry_run = {name for name, request in REQUESTS.items() if "dry-run" in keys_of(request)}
+    assert with_dry_run == {
+        *("offer", "answer", "publish", "create", "create-answer", "subscribe-request", "subscribe-answer"),
+        "transform",
+    }
 
 
 async def test_what_cannot_be_tried_out_is_not_done_instead(proxy, calls):

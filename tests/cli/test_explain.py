@@ -94,5 +94,9 @@ def test_brackets_that_do_not_match_are_a_mistake_in_usage(karl_trio):
     assert "bracket" in err
 
 
+def test_without_flags_there_is_nothing_to_explain(karl_trio):
+    assert karl_trio("explain") == (2, "", "karl-trio: there are no flags to explain\n")
+
+
 def test_escape_sequences_are_only_shown(karl_trio):
     assert "\x1b" not in "".join(map(str, karl_trio("explain", "trust\x1b[31m label=\x1b")))

@@ -1,9 +1,10 @@
 """The examples of docs/ng-protocol.md and docs/subscriptions.md: what is asked, and what has to come back.
 
-An example is a console block with `karl-trio ng ...` and what that prints; `...` stands for any lines. A diff
-block behind it has the SDP: what was sent are the lines that begin with a space or a minus, what comes back
-are those with a space or a plus. An example without one sends what the file held before. All examples under
-one heading are one after the other on the same server.
+An example is a console block with `karl-trio ng ...` and what that prints. A diff block behind it has the
+SDP: what was sent are the lines that begin with a space or a minus, what comes back are those with a space or
+a plus. An sdp block has what was sent, where none comes back; without any block, the file holds what it held
+before. `...` stands for anything, and as a line of its own for any lines. All examples under one heading are
+carried out one after the other on the same server.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "ng-protocol.md"
 DOCUMENTS = (DOCUMENT, DOCUMENT.with_name("subscriptions.md"))
 
 _PART = re.compile(
-    r"^(?:#+ (?P<heading>[^\n]+)|```(?P<kind>console|diff)\n(?P<text>.*?)^```)$", re.MULTILINE | re.DOTALL
+    r"^(?:#+ (?P<heading>[^\n]+)|```(?P<kind>console|diff|sdp)\n(?P<text>.*?)^```)$", re.MULTILINE | re.DOTALL
 )
 
 
@@ -29,13 +30,13 @@ class Example:
     Attributes:
         line: as it is typed, behind the prompt.
         printed: the lines below it.
-        sent, returned: the SDP; None where the example has none.
+        sent, returned: the lines of the SDP; None where the example has none.
     """
 
     line: str
     printed: list[str] = field(factory=list)
-    sent: str | None = None
-    returned: str | None = None
+    sent: list[str] | None = None
+    returned: list[str] | None = None
 
 
 def chapters() -> dict[str, list[Example]]:
@@ -50,7 +51,9 @@ def chapters() -> dict[str, list[Example]]:
         else:
             lines = part["text"].splitlines()
             example = found[heading][-1]
-            example.sent, example.returned = _sdp(lines, " -"), _sdp(lines, " +") or None
+            if part["kind"] == "sdp":
+                lines = [f"-{line}" for line in lines]
+            example.sent, example.returned = _sdp(lines, " -"), _sdp(lines, " +")
     return found
 
 
@@ -60,5 +63,5 @@ def _requests(text: str) -> Iterator[Example]:
         yield Example(line, printed)
 
 
-def _sdp(lines: list[str], signs: str) -> str:
-    return "".join(f"{line[1:]}\r\n" for line in lines if line[:1] in signs and line)
+def _sdp(lines: list[str], signs: str) -> list[str] | None:
+    return [line[1:] for line in lines if line[0] in signs] or None
