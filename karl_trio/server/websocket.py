@@ -167,8 +167,8 @@ class _Talk:
     async def _take_piece(self, piece: TextMessage | BytesMessage) -> None:
         if not self._message:
             self._began = trio.current_time()
-        is_text = isinstance(piece, TextMessage)
-        self._message += piece.data.encode() if isinstance(piece, TextMessage) else piece.data
+        data = piece.data.encode() if isinstance(piece, TextMessage) else piece.data
+        self._message += data
         if len(self._message) > MAX_MESSAGE:
             text = f"longer than {MAX_MESSAGE} octets"
             self.send(CloseConnection(code=CloseReason.MESSAGE_TOO_BIG, reason=text))
@@ -176,7 +176,7 @@ class _Talk:
         if piece.message_finished:
             message = bytes(self._message)
             self._message.clear()
-            await self._answer(message, is_text=is_text)
+            await self._answer(message, is_text=isinstance(piece, TextMessage))
 
     async def _answer(self, message: bytes, *, is_text: bool) -> None:
         connection = self._connection
