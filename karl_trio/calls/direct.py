@@ -128,7 +128,7 @@ class OwnSdp:
             name=description.name,
             version=version,
             body=rewrite(description, SessionChanges(attributes=attributes.get(SESSION)), changes),
-            codecs=tuple([_codecs_of(section) for section in sections]),
+            codecs=tuple([codecs_of(section) for section in sections]),
             hidden=NOTHING_HIDDEN,
         )
 
@@ -159,7 +159,8 @@ def known_media(leg: Leg | None, place: int) -> Media | None:
     return leg.media[place] if leg is not None and place < len(leg.media) else None
 
 
-def _codecs_of(section: MediaSection) -> OfferedCodecs:
+def codecs_of(section: MediaSection) -> OfferedCodecs:
+    """Return what a section offers."""
     names = {codec.payload_type: f"{codec.name}/{codec.clock_rate}" for codec in section.codecs}
     return OfferedCodecs(section.formats, names)
 

@@ -29,7 +29,7 @@ from .call import Call
 from .capabilities import check_capabilities
 from .codecs import Negotiated, choose_codecs
 from .deletion import remove_leg
-from .direct import OwnMedia, OwnSdp, find_interface, judge_answer, known_media, made_up_name
+from .direct import OwnMedia, OwnSdp, codecs_of, find_interface, judge_answer, known_media, made_up_name
 from .faces import close_faces
 from .hidden import reveal
 from .leg import Heard, Leg, Subscription
@@ -58,9 +58,9 @@ class SubscribeReply:
     """Our offer to a listener.
 
     Attributes:
-        from_tags: who is listened to, media by media of the offer.
+        sources: what is listened to, media by media of the offer.
         to_tag: the listener's.
-        labels: of the media of the offer, if it is for a recording server (RFC 7866).
+        labels: of the media of the offer, if it is for a recording server (RFC 7866), or else empty.
     """
 
     sdp: str
@@ -86,8 +86,8 @@ def subscribe_request(calls: CallTable, request: SubscribeRequest, now: float) -
     listener = None if request.to_tag is None else call.find_leg(request.to_tag)
     if listener is None:
         call.admit_leg()
-    elif not any(subscriptions_of(call, listener)):
-        raise InvalidSessionState(f"{listener!r} is no listener")
+    elif listener.peers or not any(subscriptions_of(call, listener)):
+        raise InvalidSessionState(f"{listener!r} does more than to listen")
     sources = _sources(call, request, listener)
     labels = [str(place + 1) if "siprec" in request.flags else "" for place in range(len(sources))]
     family = request.address_family or (sources[0].leg.family if listener is None else listener.family)
@@ -222,10 +222,11 @@ def _retell(request: SubscribeRequest, source: Source, label: str) -> MediaSecti
     if agreed is not None:
         formats = tuple([each for each in section.formats if each in agreed.formats])
         section = attrs.evolve(section, formats=formats)
-    names = {codec.payload_type: codec.encoding for codec in section.codecs}
-    choice = choose_codecs(request, [Negotiated(place=0, section=section, names=names)], is_answer=False)
+    offered = codecs_of(section)
+    negotiated = Negotiated(place=0, section=section, names=offered.names)
+    choice = choose_codecs(request, [negotiated], is_answer=False)
     formats = choice.formats.get(0, section.formats)
-    refused = _carrying(OfferedCodecs(section.formats, names)) - set(formats)
+    refused = _carrying(offered) - set(formats)
     if refused:
         raise NotSupported(f"codecs {sorted(refused)} of a source taken out: transcoding is not there yet")
     flags = request.flags

@@ -185,6 +185,18 @@ async def test_directional_lets_a_leg_hear_more_and_keeps_its_peer(proxy, phones
     assert alice.is_silent()
 
 
+async def test_who_talks_to_somebody_is_not_made_a_mere_listener(proxy, phones):
+    alice, bob, guest = phones(), phones(), phones()
+    await connected(proxy, alice, bob)
+    await created(proxy, guest, "call-1", "guest")
+    proxy.connect("bob", from_tag="guest", flags=["directional"])
+    with pytest.raises(InvalidSessionState):
+        proxy.subscribe(from_tag="guest", to_tag="bob")
+    reply = proxy.subscribe(from_tag="bob", to_tag="recorder")
+    proxy.connect("recorder", from_tag="guest", flags=["directional"])
+    assert len(proxy.subscribe(from_tags=["bob", "guest"], to_tag=reply.to_tag).sources) == 2
+
+
 async def test_after_connecting_a_reoffer_reaches_the_new_peer_at_the_same_ports(proxy, phones):
     (alice, _, carol, _), (for_alice, _, for_carol, _) = await two_calls(proxy, phones)
     proxy.connect("carol", from_tag="alice", to_call_id="call-2")
