@@ -15,7 +15,7 @@ from karl_trio.rtp.sequence import MODULUS
 from karl_trio.rtp.tally import PACKET
 
 _KEY = struct.Struct("!16s16sHH")
-_FLOW = struct.Struct("=2Q36s4s6I4B")
+_FLOW = struct.Struct("=2Q36s4s7I4B")
 _COUNTER = struct.Struct("=6QIi4I2HI")
 
 COUNTER_SIZE = _COUNTER.size
@@ -55,7 +55,8 @@ class Flow:
         source, destination: theirs as they leave, of one address family.
         payload_types: those passed on; others go up to the socket.
         ssrc: likewise.
-        interface: the index of the one they leave by.
+        arrives: the index of the interface that they have to come in at.
+        interface: the one that they leave by.
         counter: where they are counted.
         clock_rate: RTP ticks a second, for jitter.
         max_length: octets of the longest IP packet that may leave.
@@ -68,6 +69,7 @@ class Flow:
     destination: Endpoint
     payload_types: frozenset[int]
     ssrc: int
+    arrives: int
     interface: int
     counter: int
     clock_rate: int
@@ -90,6 +92,7 @@ class Flow:
             self.max_length,
             change(before[:32], after[:32]),
             change(before[32:], after[32:]),
+            self.arrives,
             6 if self.source.family == "IP6" else 4,
             self.tos,
             self.ttl,

@@ -73,6 +73,7 @@ struct flow {
     __u32 max_length;     // octets from the IP header on; longer packets have to be fragmented
     __u32 address_change; // of the checksum's pseudo header: new minus old, in one's complement
     __u32 port_change;
+    __u32 arrives;        // the interface that answers would leave by
     __u8 family;          // 4 or 6, outgoing
     __u8 tos;
     __u8 ttl;
@@ -338,6 +339,9 @@ SEC("tc") int relay(struct __sk_buff *skb)
     if (!flow)
         return PASS_ON;
 
+    // Elsewhere the stack decides by its own rules (rp_filter, martians) whether it may be true.
+    if (skb->ifindex != flow->arrives)
+        return PASS_ON;
     __u64 low = flow->payload_types[0], high = flow->payload_types[1];
     // Both are loaded: an address that depends on the packet is for those with CAP_PERFMON only.
     __asm__ volatile("" : "+r"(low), "+r"(high));

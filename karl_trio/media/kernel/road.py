@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Self
 
 import trio
-from attrs import define, field
+from attrs import define, field, frozen
 
 from karl_trio.media.relay import Stream
 
@@ -41,6 +41,9 @@ LOOPBACK = 1
 SETTLING = 0.1
 """Seconds between two looks at the routes, however often they change."""
 
+SLICE = 10
+"""Streams whose routes are looked at before other tasks get a turn: some 50 µs each."""
+
 # linux/rtnetlink.h: changes of links, addresses and routes.
 _GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
 
@@ -50,6 +53,20 @@ _TOO_OLD = "Linux 5.11 or later is needed, with eBPF"
 
 class Unavailable(Exception):
     """The kernel does not let us; the message says why and what would help."""
+
+
+@frozen
+class Ways:
+    """The routes of a passage.
+
+    Attributes:
+        onward: to where its packets go.
+        back: to where they come from; they have to arrive where answers would leave. What arrives elsewhere
+            goes up, for only the stack knows whether to believe the address that it bears.
+    """
+
+    onward: Route
+    back: Route
 
 
 @define(eq=False)
@@ -66,7 +83,7 @@ class KernelRoad:
     counters: SharedArray = field(repr=False)
     program: Program = field(repr=False)
     attachments: Attachments = field(repr=False)
-    active: dict[FlowKey, tuple[Passage, Route, Stream]] = field(factory=dict, init=False, repr=False)
+    active: dict[FlowKey, tuple[Passage, Ways, Stream]] = field(factory=dict, init=False, repr=False)
     _free: deque[int] = field(factory=deque, init=False, repr=False)
     _routes: Routes = field(factory=Routes, init=False, repr=False)
     _news: socket.socket = field(init=False, repr=False)
@@ -139,7 +156,7 @@ class KernelRoad:
             await trio.lowlevel.wait_readable(self._news)
             _empty(self._news)
             self.settle()
-            self._take_back_diverted()
+            await self._take_back_diverted()
             await trio.sleep(SETTLING)
 
     def visit(self, stream: Stream, now: float) -> None:
@@ -165,9 +182,8 @@ class KernelRoad:
             counter: what to count on from.
         """
         port = passage.sink.port
-        tos = port.tos
-        route = self._routes.find(passage.out.address, passage.destination.address, tos)
-        if route is None or not self._free:
+        ways = self._ways(passage)
+        if ways is None or not self._free:
             return None
         index = self._free.popleft()
         counter.write(self.counters.memory, self.counters.offset(index))
@@ -177,13 +193,14 @@ class KernelRoad:
             destination=passage.destination,
             payload_types=passage.payload_types,
             ssrc=passage.ssrc,
-            interface=route.interface,
+            arrives=ways.back.interface,
+            interface=ways.onward.interface,
             counter=index,
             clock_rate=passage.clock_rate,
-            max_length=route.mtu,
-            tos=tos,
+            max_length=ways.onward.mtu,
+            tos=port.tos,
             ttl=port.ttl,
-            stays=route.is_local,
+            stays=ways.onward.is_local,
         )
         try:
             self.flows.update(key.pack(), flow.pack(key))
@@ -191,7 +208,7 @@ class KernelRoad:
             log.debug("the kernel takes no flow: %s", error.strerror)
             self._free.append(index)
             return None
-        self.active[key] = (passage, route, stream)
+        self.active[key] = (passage, ways, stream)
         return index
 
     def dismiss(self, passage: Passage, counter: int) -> None:
@@ -205,15 +222,18 @@ class KernelRoad:
         """Return what was counted by a counter; also shortly after it was given back."""
         return Counter.read(self.counters.memory, self.counters.offset(counter))
 
-    def _take_back_diverted(self) -> None:
-        """Take those streams back whose packets would leave in another way now."""
-        known: dict[tuple[str, str, int], Route | None] = {}
-        for passage, route, stream in list(self.active.values()):
-            question = (passage.out.address, passage.destination.address, passage.sink.port.tos)
-            if question not in known:
-                known[question] = self._routes.find(*question)
-            if known[question] != route and stream.promotion is not None:
+    async def _take_back_diverted(self) -> None:
+        """Take those streams back whose packets would come or leave in another way now."""
+        for number, (key, (passage, ways, stream)) in enumerate(list(self.active.items())):
+            if number % SLICE == 0:
+                await trio.lowlevel.checkpoint()
+            if key in self.active and self._ways(passage) != ways and stream.promotion is not None:
                 stream.promotion.failed()
+
+    def _ways(self, passage: Passage) -> Ways | None:
+        onward = self._routes.find(passage.out.address, passage.destination.address, passage.sink.port.tos)
+        back = self._routes.find(passage.local.address, passage.source.address)
+        return None if onward is None or back is None else Ways(onward, back)
 
 
 def _empty(news: socket.socket) -> None:

@@ -56,6 +56,7 @@ class Road:
             "destination": far_end,
             "payload_types": PAYLOAD_TYPES,
             "ssrc": SSRC,
+            "arrives": 1,
             "interface": 1,
             "counter": 7,
             "clock_rate": 8000,
@@ -224,6 +225,12 @@ def test_a_plain_packet_of_any_length_is_sent_on(loaded, version, far_version):
             assert got is not None
             assert got == road.userspace(frame)
         assert road.kernel(road.frame(header(99) + bytes(longest - 11))) is None, "it would not fit"
+
+
+@crossings
+def test_a_packet_at_another_interface_is_for_the_stack_to_judge(loaded, version, far_version):
+    with Road(loaded, *some_ends(version, far_version), arrives=2) as road:
+        assert road.kernel(road.frame(header(1))) is None
 
 
 @crossings
