@@ -29,6 +29,7 @@ class Line:
     at: int = 0
     direction: str = "sendrecv"
     is_rejected: bool = False
+    shares_port: bool = False
 
     @property
     def phone(self):
@@ -44,7 +45,6 @@ class Party:
     lines: dict[str, Line] = field(factory=dict)
     version: int = 0
     prefers_pcma: bool = False
-    shares_ports: bool = False
 
     def line(self, mid, kind):
         """Return a media, taking up a phone for it if there is none yet."""
@@ -59,7 +59,7 @@ class Party:
         for mid in order:
             line = self.lines[mid]
             port = 0 if line.is_rejected else line.phone.endpoint.port
-            mux = ["rtcp-mux"] if self.shares_ports else []
+            mux = ["rtcp-mux"] if line.shares_port else []
             media.append((line.kind, port, [f"mid:{mid}", line.direction, *mux]))
         body = sdp(0, media=media, address=self.address, version=self.version)
         return body.replace("RTP/AVP 0 8", "RTP/AVP 8 0") if self.prefers_pcma else body
@@ -95,8 +95,10 @@ class Dialogue:
         order: the media of the last offer.
         agreed: those of the last one that was answered.
         told: where each party was told to send each media, an address and a port of ours, by tag and name.
+        told_rtcp: the same for RTCP.
+        sharing: who has RTCP on the port of RTP, by tag and name.
         offerer: whose offer waits for an answer.
-        offers_mux: the last offer that was passed on lets RTCP share the RTP ports.
+        offered_mux: the media of the last offer, as it was passed on, in which RTCP may share the RTP port.
         is_answered: whether there has been one.
     """
 
@@ -107,8 +109,10 @@ class Dialogue:
     order: list[str] = field(factory=list)
     agreed: list[str] = field(factory=list)
     told: dict[tuple[str, str], tuple[str, int]] = field(factory=dict)
+    told_rtcp: dict[tuple[str, str], tuple[str, int]] = field(factory=dict)
+    sharing: set[tuple[str, str]] = field(factory=set)
     offerer: Party | None = None
-    offers_mux: bool = False
+    offered_mux: set[str] = field(factory=set)
     is_answered: bool = False
 
     def media_of(self, party):
@@ -125,6 +129,24 @@ class Dialogue:
             self.told.pop((party.tag, mid), None)
             if section.port:
                 self.told[party.tag, mid] = (local[section.address], section.port)
+                self.told_rtcp[party.tag, mid] = (local[section.address], section.rtcp_endpoint.port)
             if speaker.lines[mid].is_rejected:
                 assert not section.port
                 self.told.pop((speaker.tag, mid), None)
+
+    def settle(self, party, description):
+        """Take note of who shares ports after an answer, of which a party was sent the description."""
+        speaker = self.other(party)
+        self.sharing.clear()
+        for mid, section in zip(self.order, description.media, strict=True):
+            if section.rtcp_mux:
+                self.sharing.add((party.tag, mid))
+            if speaker.lines[mid].shares_port:
+                self.sharing.add((speaker.tag, mid))
+
+    def rtcp_of(self, party, mid):
+        """Return the socket that a party has for RTCP of a media, and where it was told to send it."""
+        phone = party.lines[mid].phone
+        if (party.tag, mid) in self.sharing:
+            return phone.rtp, self.told[party.tag, mid]
+        return phone.rtcp, self.told_rtcp[party.tag, mid]

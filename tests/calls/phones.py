@@ -54,13 +54,17 @@ class Phone:
         return heard
 
     def everything(self):
-        """Return the RTP that has come by now, each datagram with where it came from."""
+        """Return what has come by now: each datagram with our end of it, and where it came from."""
         heard = []
-        while True:
+        for sock in (self.rtp, self.rtcp):
+            here = Endpoint(*sock.getsockname())
             try:
-                heard.append(self.rtp.recvfrom(2048))
+                while True:
+                    datagram, source = sock.recvfrom(2048)
+                    heard.append((here, datagram, source))
             except BlockingIOError:
-                return heard
+                continue
+        return heard
 
     def is_silent(self):
         for sock in (self.rtp, self.rtcp):

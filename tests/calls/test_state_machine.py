@@ -29,12 +29,13 @@ from karl_trio.calls.statistics import query_reply
 from karl_trio.calls.table import CallTable
 from karl_trio.calls.timeouts import sweep
 from karl_trio.config import Settings
+from karl_trio.endpoint import Endpoint
 from karl_trio.errors import InvalidSdp, InvalidSessionState, NgError
 from karl_trio.media.poller import GATHERING, Poller
 from karl_trio.ng.requests import structure
 from karl_trio.sdp.description import parse
 
-from ..media.fakes import rtp
+from ..media.fakes import receiver_report, rtp
 from .conftest import make_interfaces
 from .conversation import ANSWERS, RECEIVING, SENDING, Dialogue, Line, Listener, Party
 from .loops import Loop
@@ -47,7 +48,7 @@ LOCAL = {"192.0.2.10": "127.0.0.1", "192.0.2.20": "127.0.0.2"}
 
 MOST_BRANCHES = 3
 
-PATIENCE = 5.0
+PATIENCE = 1.0
 """Seconds that a packet may take where the kernel has much else to do; usually it is there at once."""
 
 KINDS = {"a": "audio", "v": "video", "w": "video"}
@@ -161,7 +162,9 @@ class Conversations(RuleBasedStateMachine):
     @rule(which=dialogues, by_caller=sides, mux=st.lists(mux_words, max_size=2), replies=replies)
     def share_ports_or_not(self, which, by_caller, mux, replies):
         dialogue, party = self._established(which, by_caller)
-        party.shares_ports ^= True
+        shares = party.lines[dialogue.media_of(party)[0]].shares_port
+        for mid in dialogue.media_of(party):
+            party.lines[mid].shares_port = not shares
         self._carry_out(self._offer_again, dialogue, party, replies, rtcp_mux=mux)
 
     @precondition(is_talking)
@@ -228,7 +231,8 @@ class Conversations(RuleBasedStateMachine):
         keys |= {"call_id": dialogue.call_id, "from_tag": party.tag}
         description = self.proxy.offer(party.say(order), **keys)
         dialogue.tell(other, description, LOCAL)
-        dialogue.offers_mux = all(section.rtcp_mux for section in description.media if section.port)
+        sections = zip(order, description.media, strict=True)
+        dialogue.offered_mux = {mid for mid, section in sections if section.rtcp_mux}
         self._check_sdp(description)
 
     # Answers
@@ -248,11 +252,11 @@ class Conversations(RuleBasedStateMachine):
         for mid, number in zip(dialogue.order, replies, strict=False):
             offered = offerer.lines[mid]
             line = party.line(mid, offered.kind)
+            line.shares_port = mid in dialogue.offered_mux
             line.is_rejected = offered.is_rejected or number == 5
             if not line.is_rejected:
                 choices = ANSWERS[offered.direction]
                 line.direction = choices[number % len(choices)]
-        party.shares_ports = dialogue.offers_mux
         body = party.say(dialogue.order)
         keys = {"call_id": dialogue.call_id, "from_tag": offerer.tag, "to_tag": party.tag}
         if not dialogue.is_answered:
@@ -262,6 +266,7 @@ class Conversations(RuleBasedStateMachine):
             assert self.proxy.answer(body, **keys) == description
         dialogue.is_answered, dialogue.offerer, dialogue.agreed = True, None, dialogue.order
         dialogue.tell(offerer, description, LOCAL)
+        dialogue.settle(offerer, description)
         self._check_sdp(description)
 
     # What may come between
@@ -436,16 +441,36 @@ class Conversations(RuleBasedStateMachine):
                         party.lines[mid].phone.rtp.sendto(datagram, target)
                         for phone, source in self._listeners(party, mid):
                             expected[phone.endpoint, datagram, source] += 1
+        assert await self._hear(expected.total()) == expected
+        if is_a_call_of_two(self) and not (self.listener or self.merged):
+            await self._check_rtcp()
+
+    async def _check_rtcp(self):
+        """Let both parties of a call send RTCP, which passes whatever the direction of the media."""
+        (dialogue,) = self.dialogues
+        expected = Counter()
+        for party in (dialogue.caller, dialogue.callee):
+            other = dialogue.other(party)
+            for mid in dialogue.order:
+                if (party.tag, mid) in dialogue.told and (other.tag, mid) in dialogue.told:
+                    self.sequence += 1
+                    report = receiver_report(ssrc=self.sequence)
+                    sender, target = dialogue.rtcp_of(party, mid)
+                    listener, source = dialogue.rtcp_of(other, mid)
+                    sender.sendto(report, target)
+                    expected[Endpoint(*listener.getsockname()), report, source] += 1
+        assert await self._hear(expected.total()) == expected
+
+    async def _hear(self, wanted):
+        """Return what all phones hear, waiting for as much as is wanted if need be."""
         heard = Counter()
         give_up = time.monotonic() + PATIENCE
         while True:
             await self._let_media_through()
             for phone in self._phones():
-                for datagram, source in phone.everything():
-                    heard[phone.endpoint, datagram, source] += 1
-            if heard.total() >= expected.total() or time.monotonic() > give_up:
-                break
-        assert heard == expected
+                heard.update(phone.everything())
+            if heard.total() >= wanted or time.monotonic() > give_up:
+                return heard
 
     def _phones(self):
         for party in (*self.parties, *([self.listener] if self.listener else [])):
