@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from enum import Enum
 
 import trio
@@ -62,6 +62,8 @@ class Call:
         delete_delay: likewise, seconds that the call goes on after `delete`.
         controls: what commands ask to be done to its media.
         drops_traffic: nothing of its media is passed on (key `drop-traffic`).
+        tos: type of service of everything it sends.
+        pierces_until: when empty packets to its legs end, on Trio's clock.
         next_check: when the reaper has to look at it again, on Trio's clock.
         end_reason: why it is ending or about to; None while it is not.
         absorbed_by: the call that has its legs now.
@@ -81,12 +83,16 @@ class Call:
     metadata: str | None = None
     controls: Controls = field(factory=Controls, init=False)
     drops_traffic: bool = False
+    tos: int = 0
+    pierces_until: float = -math.inf
     next_check: float = -math.inf
     end_reason: EndReason | None = None
     absorbed_by: Call | None = field(default=None, init=False, repr=False)
     _absorbed: list[Call] = field(factory=list, init=False, repr=False)
     _scope: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
     _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
+    # Tasks that wait for the call to run.
+    _begun: list[Callable[[], Awaitable[object]]] = field(factory=list, init=False, repr=False)
     # Of all streams, also those whose tasks are in the nursery of an absorbed call.
     _relays: dict[Stream, trio.CancelScope] = field(factory=dict, init=False, repr=False)
     # Those whose tasks wait for the nursery to be there.
@@ -100,6 +106,9 @@ class Call:
                     for stream in self._waiting:
                         self._nursery.start_soon(self._relay, stream, self._relays[stream])
                     self._waiting.clear()
+                    for task in self._begun:
+                        self._nursery.start_soon(task)
+                    self._begun.clear()
                     await trio.sleep_forever()
         finally:
             for call in self._absorbed:
@@ -112,6 +121,13 @@ class Call:
             self._nursery.start_soon(self._relay, stream, scope)
         else:
             self._waiting.append(stream)
+
+    def begin(self, task: Callable[[], Awaitable[object]]) -> None:
+        """Run a task, which ends with the call at the latest."""
+        if self._nursery is None:
+            self._begun.append(task)
+        else:
+            self._nursery.start_soon(task)
 
     def stop(self, stream: Stream) -> None:
         """End the relay of a stream."""

@@ -20,6 +20,8 @@ EFFECTIVE_FLAGS = frozenset(
         "allow-transcoding",
         "asymmetric",
         "bidirectional",
+        "block-dtmf",
+        "block-short",
         "directional",
         "egress",
         "fast",
@@ -30,15 +32,19 @@ EFFECTIVE_FLAGS = frozenset(
         "inactive",
         "loop-protect",
         "media-handover",
+        "nat-wait",
         "new-branch",
         "no-port-latching",
         "no-rtcp-attribute",
         "original-sendrecv",
+        "pierce-nat",
         "port-latching",
         "provisional",
+        "receive-only",
         "record-call",
         "rtcp-mirror",
         "reuse-codecs",
+        "send-only",
         "single-codec",
         "sip-source-address",
         "siprec",
@@ -59,6 +65,8 @@ ICE_OFF = frozenset({None, "remove", "default"})
 
 SDES_KEPT = frozenset({"on"})
 """Words of `SDES` that leave keys between two ends as they are."""
+ECHOES = frozenset({"forward", "backward", "both"})
+DTLS_OFF = frozenset({None, "off", "no", "disable"})
 
 
 def check_capabilities(request: SdpRequest, description: Description) -> tuple[str, ...]:
@@ -82,6 +90,12 @@ def check_capabilities(request: SdpRequest, description: Description) -> tuple[s
             raise NotSupported(f"{section.protocol} with ICE: ICE is not there yet")
         if section.is_secure:
             _check_keys(request, is_dtls=_keying(section.protocol) == "DTLS")
+        if (section.is_secure or section.has_security) and request.media_echo in ECHOES:
+            raise NotSupported(
+                f"media-echo={request.media_echo} of {section.protocol}: SRTP is not there yet"
+            )
+        if section.is_secure and request.dtls not in DTLS_OFF:
+            raise NotSupported(f"DTLS={request.dtls}: DTLS-SRTP is passed through only")
     return tuple(_warnings(request, description))
 
 

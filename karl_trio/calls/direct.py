@@ -34,6 +34,7 @@ from karl_trio.sdp.selection import OfferedCodecs, answered
 from .call import Call
 from .faces import close_faces, open_face, settle_mux, tell_face
 from .facing import wished
+from .handling import begin_piercing, handling_of, mark
 from .hidden import NOTHING_HIDDEN
 from .leg import Leg, SentSdp
 from .media import Advertised, Media, SourceRules
@@ -176,6 +177,7 @@ class PreparedSdp:
     def carry_out(self, calls: CallTable, call: Call, tag: str, now: float) -> Leg:
         """Give the leg its faces; return it, made if it was not there. The call is not wired yet."""
         own, request = self.own, self.own.request
+        mark(call, request, calls.settings.tos, now, is_offer=False)
         leg = own.leg
         if leg is None or leg.interface != own.interface.name:
             calls.interfaces.took_turn(own.interface)
@@ -187,15 +189,16 @@ class PreparedSdp:
         for place, (each, pair) in enumerate(zip(own.media, self.pairs, strict=True)):
             media = leg.media_at(place)
             media.source_rules = own.rules
+            media.handling = handling_of(request)
             if pair is not None:
-                tos = calls.settings.tos if request.tos is None else request.tos
-                open_face(call, media, own.interface, pair, tos=tos, now=now)
+                open_face(call, media, own.interface, pair, tos=call.tos, now=now)
             if not each.is_open:
                 close_faces(call, media)
             if each.advertised is not None:
                 media.agreed = self.sent.codecs[place]
                 tell(call, media, each.advertised, is_muxed=each.tells_mux, now=now)
         forget_media(call, leg, len(own.media))
+        begin_piercing(call, request, now)
         return leg
 
 

@@ -13,6 +13,7 @@ from karl_trio.media.ports import Port, PortPair
 
 from .call import Call
 from .faces import close_face, open_face, settle_mux, tell_face
+from .handling import mark, settle
 from .leg import Leg
 from .matching import is_final_reply
 from .media import Advertised, Face, FaceState, Media
@@ -84,6 +85,8 @@ class Exchange:
 
     def carry_out(self) -> Leg:
         """Do what the plan says; return the leg that the rewritten SDP is for."""
+        request = self.plan.request
+        mark(self.call, request, self.settings.tos, self.now, is_offer=self.plan.role is Role.OFFER)
         speaker, listener = self._legs()
         speaker.said = self.plan.request.sdp
         for place, (media_plan, ports) in enumerate(zip(self.plan.media, self.opened, strict=True)):
@@ -101,6 +104,7 @@ class Exchange:
             listener_media.hidden_extensions = media_plan.extensions.hidden
             if self.plan.role is Role.OFFER:
                 listener_media.told_mid = media_plan.mid or media_plan.advertised.mid
+            speaker_media.handling = self.plan.handling
             if media_plan.is_relayed:
                 self._face_listener(media_plan, ports, speaker, listener, listener_media)
                 self._face_speaker(ports, speaker_media, listener)
@@ -113,6 +117,7 @@ class Exchange:
         for leftover in speaker.media:
             if leftover.index - 1 not in speaker.slots:
                 self._close_media(speaker, leftover, None, listener, listener.media_at(leftover.index - 1))
+        settle(self.call, request, speaker, listener, self.now)
         wire(self.call)
         return listener
 
@@ -187,8 +192,7 @@ class Exchange:
             self._bound_superseded(media)
 
     def _open_face(self, pair: PortPair, interface: Interface, media: Media, *, like: Face | None) -> Face:
-        tos = self.settings.tos if self.plan.request.tos is None else self.plan.request.tos
-        return open_face(self.call, media, interface, pair, tos=tos, like=like, now=self.now)
+        return open_face(self.call, media, interface, pair, tos=self.call.tos, like=like, now=self.now)
 
     def _settle_mux(self, media_plan: MediaPlan, speaker_media: Media, listener_media: Media) -> None:
         if self.plan.role is Role.OFFER:

@@ -40,7 +40,7 @@ class Advertised:
         protocol: "RTP/AVP", "udptl" ...
         endpoint, rtcp_endpoint: where it wants packets; None when the media is rejected, or when it has
             been on hold by zero address from the start.
-        direction: with such a hold taken into account.
+        direction: with such a hold taken into account, and no more than `send-only` or `receive-only` allow.
         is_secure: it is SRTP, or may become so (RFC 8643), with keys that we do not hold.
         offers_mux: it can take RTCP on the RTP port.
         clock_rates: RTP clock rates in Hz by payload type.
@@ -84,11 +84,15 @@ class Handling:
     """What is to be done with the media of a leg, as the request that carried its SDP asked.
 
     Attributes:
+        direction: what of sending and receiving it is allowed, whatever its SDP says.
         nat_wait: send it nothing before something has come from it.
+        pierce_nat: send it empty packets until something has come from it.
         block_short: drop what it sends in packets shorter than its codec needs.
     """
 
+    direction: Direction = Direction.SENDRECV
     nat_wait: bool = False
+    pierce_nat: bool = False
     block_short: bool = False
 
 

@@ -130,6 +130,7 @@ def _media_changes(
         formats=formats,
         ptime=media.packet_time,
         extensions=media.extensions.told if media.extensions.told != media.advertised.extensions else None,
+        direction=media.told_direction,
         keep_direction="original-sendrecv" in request.flags,
         keep_security=media.advertised.is_secure,
         attributes=attributes,

@@ -18,6 +18,7 @@ from karl_trio.media.interfaces import Interface, Interfaces
 from karl_trio.media.latch import Learning
 from karl_trio.ng.requests import SdpRequest
 from karl_trio.sdp.addresses import ZERO_ADDRESSES, danger
+from karl_trio.sdp.attributes import Direction
 from karl_trio.sdp.description import Description, MediaSection
 from karl_trio.sdp.manipulation import AttributeChanges, is_media_kind, manipulations
 from karl_trio.sdp.selection import OfferedCodecs
@@ -25,10 +26,11 @@ from karl_trio.sdp.selection import OfferedCodecs
 from .codecs import EVERYTHING, KEEPING_CODECS, CodecChoice, Negotiated, choose_codecs
 from .extensions import ExtensionPlan, answer_extensions, offer_extensions
 from .facing import Facing, choose_facing
+from .handling import handling_of
 from .hidden import NOTHING_HIDDEN, HiddenMedia, hide, is_removed, reveal
 from .leg import Leg, SentSdp
 from .matching import Parties
-from .media import Advertised, Face, Media, SourceRules
+from .media import Advertised, Face, Handling, Media, SourceRules
 from .mids import offered_mids
 from .muxing import MuxPlan, answer_mux, offer_mux
 from .reuse import face_to_use_again
@@ -55,6 +57,7 @@ class MediaPlan:
         is_relayed: packets go through us; not for a rejected media, nor for m=message.
         listener_face: the face toward the listener that is used again, if any.
         opens_listener_face, opens_speaker_face: which new faces are needed.
+        told_direction: what the listener is told of sending and receiving.
         protocol: what the listener is told that the media runs over.
         mid: what the listener is told that the media is called; None for what the speaker calls it, ""
             for nothing.
@@ -72,6 +75,7 @@ class MediaPlan:
     listener_face: Face | None
     opens_listener_face: bool
     opens_speaker_face: bool
+    told_direction: Direction
     protocol: str
     mid: str | None
     mux: MuxPlan
@@ -95,6 +99,7 @@ class Plan:
         hidden: the media that the listener is not told of, by their place from 0.
         attribute_changes: to make to the SDP that goes out, by kind of media.
         source_rules: how the speaker's real endpoints are learned.
+        handling: what else is to be done with the speaker's media.
         facing: the interfaces that new faces toward the legs are opened on.
     """
 
@@ -107,6 +112,7 @@ class Plan:
     hidden: Mapping[int, HiddenMedia]
     attribute_changes: Mapping[str, AttributeChanges]
     source_rules: SourceRules
+    handling: Handling
     facing: Facing
 
     def told_codecs(self, place: int) -> OfferedCodecs:
@@ -181,6 +187,7 @@ def make_plan(
         hidden=_hidden(role, request, description, listener),
         attribute_changes=attribute_changes,
         source_rules=source_rules(request, settings),
+        handling=handling_of(request),
         facing=facing,
     )
 
@@ -319,7 +326,7 @@ def advertised_by(section: MediaSection, request: SdpRequest, before: Advertised
         protocol=section.protocol,
         endpoint=endpoint,
         rtcp_endpoint=rtcp_endpoint,
-        direction=section.effective_direction,
+        direction=section.effective_direction.within(handling_of(request).direction),
         mid=section.mid,
         offers_mux=section.rtcp_mux,
         is_rtp=section.is_rtp,
@@ -372,6 +379,7 @@ def _plan_media(
         listener_face=listener_face,
         opens_listener_face=is_relayed and listener_face is None,
         opens_speaker_face=is_relayed and not has_speaker_face,
+        told_direction=_told_direction(advertised, listener_media),
         protocol=_protocol(role, request, section, listener_media),
         packet_time=_packet_time(role, section, request.ptime)
         or (None if listener_media is None else listener_media.packet_time),
@@ -380,6 +388,13 @@ def _plan_media(
         mux=mux,
         extensions=_plan_extensions(role, request, advertised, listener_media),
     )
+
+
+def _told_direction(advertised: Advertised, listener_media: Media | None) -> Direction:
+    """Return the direction that the listener is told: of what it may itself do, no more than is allowed."""
+    if listener_media is None:
+        return advertised.direction
+    return advertised.direction.within(listener_media.handling.direction.reversed)
 
 
 def _mids(

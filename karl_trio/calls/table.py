@@ -102,6 +102,7 @@ class CallTable:
             last_signal_at=now,
             poller=self.poller,
             count_closed=self.totals.count_closed,
+            tos=self.settings.tos,
         )
         self._nursery.start_soon(self._keep, call)
         return call

@@ -285,6 +285,14 @@ class Stream:
         self.settle_twin(now)
         return was_all and self._twin is not None
 
+    def mark(self, tos: int, now: float) -> None:
+        """Mark what is sent from here with a type of service; like `settle_twin`, it uses the buffer."""
+        self.port.set_tos(tos)
+        if self._twin is not None:
+            # It was marked when it was opened.
+            self.close_twin(now)
+            self.settle_twin(now)
+
     def close_twin(self, now: float) -> None:
         """Go on with the port's own socket alone."""
         twin, self._twin, self._peer = self._twin, None, None

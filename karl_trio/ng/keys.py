@@ -136,7 +136,7 @@ KEYS: dict[str, Key] = {
     "tos": Key("The type-of-service byte of outgoing packets, 0 to 255."),
     "media-timeout": Key("Seconds without media after which the call ends."),
     "delete-delay": Key("Seconds between the delete and the end of the call."),
-    "drop-traffic": Key("Discards all media of the call, or no longer.", Kind.WORD),
+    "drop-traffic": Key("Discards all media of the call, or no longer.", Kind.WORDS),
     "media-echo": Key("Sends media back to where it came from.", Kind.WORD),
     "generate-rtcp": Key("Consumes RTCP and makes our own.", Kind.WORD),
     "passthrough": Key("Passes media on without any processing.", Kind.WORD, also=("passthru",)),

@@ -18,7 +18,7 @@ from karl_trio.errors import NotSupported, UnrecognizedCommand
 from .keys import canonical
 from .nearest import quoted
 from .parameters import NO_TEMPLATES, collect
-from .structuring import Address, Body, Octet, Protocol, Seconds, SourceAddress, key_of, structurer
+from .structuring import Address, Body, Protocol, Seconds, SourceAddress, key_of, structurer
 from .templates import Templates
 from .values import Value
 
@@ -132,7 +132,7 @@ class SdpRequest(CallRequest):
         transport_protocol: of the outgoing SDP, in upper case; that of the incoming one if None.
         media_address: to write into the outgoing SDP.
         rtcp_mux, bundle, osrtp: canonical words.
-        tos: the type-of-service byte of outgoing packets.
+        tos: the type-of-service byte of outgoing packets; negative leaves it, one too large resets it.
         media_timeout: seconds without media after which the call ends.
         delete_delay: seconds between a delete and the end of the call.
         codec: codecs by operation (strip, offer, except, ...), in order and as sent.
@@ -141,6 +141,8 @@ class SdpRequest(CallRequest):
         t38: how fax is converted, as canonical words.
         endpoint_learning: off, immediate, delayed or heuristic.
         sdp_attr: sections of the SDP, each with lists of attributes by command.
+        drop_traffic: start, stop or both, which means stop.
+        media_echo: blackhole, forward, backward or both.
         sdp_media_remove: kinds of media that the other side is not told of.
         dry_run: only to tell what the SDP would be.
     """
@@ -169,7 +171,7 @@ class SdpRequest(CallRequest):
     address_family: Family | None = None
     rtcp_mux: frozenset[str] = frozenset()
     bundle: frozenset[str] = frozenset()
-    tos: Octet | None = None
+    tos: int | None = None
     media_timeout: Seconds | None = None
     delete_delay: Seconds | None = None
     record_call: bool | None = None
@@ -182,6 +184,8 @@ class SdpRequest(CallRequest):
     metadata: str | None = None
     sdp_attr: Mapping[str, Any] = field(factory=dict)
     sdp_media_remove: frozenset[str] = frozenset()
+    drop_traffic: frozenset[str] = frozenset()
+    media_echo: str | None = None
     dry_run: bool = False
 
 

@@ -41,9 +41,6 @@ Body = NewType("Body", str)
 Seconds = NewType("Seconds", float)
 """A time that is not negative."""
 
-Octet = NewType("Octet", int)
-"""0 to 255; any other number says, as rtpengine has it, that there is no wish."""
-
 Protocol = NewType("Protocol", str)
 """A transport protocol in upper case."""
 
@@ -87,11 +84,6 @@ def _whole(value: object, _: object = None) -> int:
     except ValueError:
         # Leading zeros, which Python refuses in base 0: "007".
         return int(digits, 10)
-
-
-def _octet(value: object, _: object) -> Octet | None:
-    number = _whole(value)
-    return Octet(number) if 0 <= number <= 255 else None
 
 
 def _seconds(value: object, _: object) -> Seconds:
@@ -177,7 +169,6 @@ _HOOKS: dict[object, Callable[[Any, Any], object]] = {
     int: _whole,
     bool: _switch,
     Seconds: _seconds,
-    Octet: _octet,
     Address: _address,
     SourceAddress: _source_address,
     Protocol: _upper,

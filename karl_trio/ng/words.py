@@ -159,8 +159,8 @@ WORDS: dict[str, dict[str, Flag]] = {
     },
     "media-echo": {
         "blackhole": Flag("Discards the media of both sides.", also=("sinkhole",)),
-        "forward": Flag("Sends its own media back to the receiver of the offer.", also=_FORWARD),
-        "backward": Flag("Sends its own media back to the sender of the offer.", also=_BACKWARD),
+        "forward": Flag("Sends its own media back to the receiver of this SDP.", also=_FORWARD),
+        "backward": Flag("Sends its own media back to the sender of this SDP.", also=_BACKWARD),
         "both": Flag("Sends its own media back to each side."),
     },
     "generate-rtcp": {

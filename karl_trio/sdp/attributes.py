@@ -27,6 +27,15 @@ class Direction(Enum):
             return cls.SENDRECV if receives else cls.SENDONLY
         return cls.RECVONLY if receives else cls.INACTIVE
 
+    def within(self, limit: Direction) -> Direction:
+        """Return what is left of it where only `limit` is allowed."""
+        return Direction.of(sends=self.sends and limit.sends, receives=self.receives and limit.receives)
+
+    @property
+    def reversed(self) -> Direction:
+        """The same, as the other side sees it."""
+        return Direction.of(sends=self.receives, receives=self.sends)
+
     @property
     def sends(self) -> bool:
         return self is Direction.SENDRECV or self is Direction.SENDONLY

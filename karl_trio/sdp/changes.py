@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from .attributes import Direction
 from .extensions import Extension
 from .manipulation import AttributeChanges
 
@@ -45,6 +46,7 @@ class MediaChanges:
         ptime: milliseconds of audio in a packet, None for what the sender wants.
         extensions: the header extensions that are left; None for all.
         untouched: do not proxy this one: the sender's own address, port and attributes go out.
+        direction: another one than the sender's; None for that.
         keep_direction: copy the direction attributes as they were, also when there are none.
         keep_security: copy keys and fingerprints, for SRTP that passes through us unopened.
         attributes: made to the section when it is written.
@@ -62,6 +64,7 @@ class MediaChanges:
     ptime: int | None = None
     extensions: tuple[Extension, ...] | None = None
     untouched: bool = False
+    direction: Direction | None = None
     keep_direction: bool = False
     keep_security: bool = False
     attributes: AttributeChanges | None = None

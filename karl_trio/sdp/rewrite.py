@@ -219,7 +219,8 @@ def _other_attributes(section: MediaSection, changes: MediaChanges, lines: Lines
 
 def _direction(section: MediaSection, changes: MediaChanges, lines: Lines) -> None:
     if not changes.keep_direction:
-        lines.append(f"a={section.effective_direction.value}")
+        direction = section.effective_direction if changes.direction is None else changes.direction
+        lines.append(f"a={direction.value}")
     elif section.attributes.direction is None and section.session.direction is not None:
         # It was said once for all media; the others may have been changed, so it is said here.
         lines.append(f"a={section.session.direction.value}")

@@ -105,11 +105,6 @@ def test_seconds_may_have_a_fraction():
     assert offer(delete_delay="2.5").delete_delay == 2.5
 
 
-@pytest.mark.parametrize("tos", [-1, 256, "1000"])
-def test_a_type_of_service_out_of_range_is_no_wish(tos):
-    assert offer(TOS=tos).tos is None
-
-
 def test_strings_and_lists_stand_in_for_each_other():
     request = offer(
         call_id=["c2"], replace="origin, session-name", direction="a,b", codec={"strip": "PCMA,G722"}

@@ -1,0 +1,45 @@
+"""Opening the NAT that we are behind: packets to a phone before it has sent any (flag `pierce-NAT`)."""
+
+from __future__ import annotations
+
+import secrets
+import struct
+from collections.abc import Iterator
+
+import trio
+
+from karl_trio.media.relay import Component, Stream
+
+from .call import Call
+from .media import FaceState
+
+PIERCE_INTERVAL = 0.5
+"""Seconds between two packets: often enough for a phone in a hurry, and no flood for one that never sends."""
+
+PIERCE_TIME = 60.0
+"""Seconds after an offer or answer for which we go on: it may ring for that long."""
+
+
+async def pierce(call: Call) -> None:
+    """Send empty packets to those legs of a call that ask for it, until something comes from them."""
+    ssrc = secrets.randbits(32)
+    packets = {
+        # No payload, of a type that no codec has: nothing is heard of it.
+        Component.RTP: struct.pack("!BBHII", 0x80, 127, 0, 0, ssrc),
+        # A receiver report on nobody (RFC 3550, 6.4.2).
+        Component.RTCP: struct.pack("!BBHI", 0x80, 201, 1, ssrc),
+    }
+    while trio.current_time() < call.pierces_until:
+        for stream in _unheard(call):
+            stream.send(packets[stream.component])
+        await trio.sleep(PIERCE_INTERVAL)
+
+
+def _unheard(call: Call) -> Iterator[Stream]:
+    for _, media in call.media:
+        advertised = media.advertised
+        if not media.handling.pierce_nat or advertised is None or not advertised.is_rtp:
+            continue
+        for face in media.faces:
+            if face.state is not FaceState.SUPERSEDED:
+                yield from (stream for stream in face.streams if not stream.tally)
