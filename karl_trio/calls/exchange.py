@@ -12,7 +12,7 @@ from karl_trio.media.interfaces import Interface
 from karl_trio.media.ports import Port, PortPair
 
 from .call import Call
-from .faces import close_face, open_face, settle_mux, tell_face
+from .faces import announce, close_face, open_face, settle_mux, tell_face
 from .handling import mark, settle
 from .leg import Leg
 from .matching import is_final_reply
@@ -163,6 +163,7 @@ class Exchange:
         if ports.listener is not None:
             face = self._open_face(ports.listener, self.plan.facing.listener, media, like=current)
         assert face is not None
+        announce(face, self.now)
         face.serve(speaker, media_plan.advertised.endpoint)
         if face is not current:
             is_pending = self.plan.role is Role.OFFER and current is not None and listener.has_answered
@@ -181,7 +182,8 @@ class Exchange:
     def _face_speaker(self, ports: OpenedPorts, media: Media, listener: Leg) -> None:
         """Open the face that an answer will tell the speaker of, or take the pending one into use."""
         if ports.speaker is not None:
-            self._open_face(ports.speaker, self.plan.facing.speaker, media, like=None)
+            is_offer = self.plan.role is Role.OFFER
+            self._open_face(ports.speaker, self.plan.facing.speaker, media, like=None, told=not is_offer)
             return
         latest = media.latest_face(listener)
         if self.plan.role is Role.ANSWER and latest is not None and latest.state is FaceState.PENDING:
@@ -191,8 +193,12 @@ class Exchange:
             latest.state = FaceState.CURRENT
             self._bound_superseded(media)
 
-    def _open_face(self, pair: PortPair, interface: Interface, media: Media, *, like: Face | None) -> Face:
-        return open_face(self.call, media, interface, pair, tos=self.call.tos, like=like, now=self.now)
+    def _open_face(
+        self, pair: PortPair, interface: Interface, media: Media, *, like: Face | None, told: bool = True
+    ) -> Face:
+        return open_face(
+            self.call, media, interface, pair, tos=self.call.tos, like=like, told=told, now=self.now
+        )
 
     def _settle_mux(self, media_plan: MediaPlan, speaker_media: Media, listener_media: Media) -> None:
         if self.plan.role is Role.OFFER:

@@ -19,6 +19,7 @@ def open_face(
     *,
     tos: int,
     like: Face | None = None,
+    told: bool = True,
     now: float,
 ) -> Face:
     """Make a face of open ports and start its relays.
@@ -27,12 +28,16 @@ def open_face(
         interface: that the ports are of.
         tos: type of service of what it sends, 0 for the usual one.
         like: the face that it is to replace.
+        told: whether the leg is told of it now; if not, it accepts nothing until `announce`.
         now: seconds on Trio's clock.
     """
-    rtp = _open_stream(pair.rtp, Component.RTP, None if like is None else like.rtp, tos=tos, now=now)
+    rtp = _open_stream(
+        pair.rtp, Component.RTP, None if like is None else like.rtp, tos=tos, told=told, now=now
+    )
     rtcp = None
     if pair.rtcp is not None:
-        rtcp = _open_stream(pair.rtcp, Component.RTCP, None if like is None else like.rtcp, tos=tos, now=now)
+        before = None if like is None else like.rtcp
+        rtcp = _open_stream(pair.rtcp, Component.RTCP, before, tos=tos, told=told, now=now)
         rtp.companion = rtcp
     face = Face(interface=interface, rtp=rtp, rtcp=rtcp, peer=None, keys=(), state=FaceState.CURRENT)
     media.faces.append(face)
@@ -43,10 +48,12 @@ def open_face(
     return face
 
 
-def _open_stream(port: Port, component: Component, like: Stream | None, *, tos: int, now: float) -> Stream:
+def _open_stream(
+    port: Port, component: Component, like: Stream | None, *, tos: int, told: bool, now: float
+) -> Stream:
     if tos:
         port.set_tos(tos)
-    latch = Latch(follows=component is Component.RTCP)
+    latch = Latch(follows=component is Component.RTCP, told=told)
     if like is not None:
         # The leg has not moved: until it is heard on the new port, it is spoken to where it was heard.
         latch.advertised, latch.destination = like.latch.advertised, like.latch.destination
@@ -69,6 +76,12 @@ def tell_face(face: Face, media: Media, now: float) -> None:
         stream.settle_twin(now)
     # Once more, for RTCP has to know which host RTP was learned from.
     face.rtp.refresh()
+
+
+def announce(face: Face, now: float) -> None:
+    """Take note that the leg has been told of a face: from now on, it may send to it."""
+    for stream in face.streams:
+        stream.latch.tell(now)
 
 
 def settle_mux(call: Call, media: Media, *, is_muxed: bool) -> None:

@@ -6,14 +6,16 @@ proxy learn a false address gets the call's audio ("RTP bleed"), so all of this 
 convince:
 
 - What SDP says counts most. The advertised endpoint is believed at its first packet, and for good.
+- A port that the leg was not told of yet accepts nothing: whoever sends to it while it rings is no phone. The
+  learning window opens when the leg is told of the port, in the first answer.
 - Any other source is ranked by what it has in common with that endpoint (`Rank`), and has to prove itself:
   several packets of one SSRC and payload type, over some time, with none from an equal in between.
 - Nothing is sent to it before that; its packets are passed on meanwhile, so that a NATed phone is heard at
   once.
-- Who is believed stays believed. Shortly after signalling a better rank displaces a lesser one. Later, only
-  sources at the advertised address displace those elsewhere: a stranger can choose the port that packets
-  come from, but not the address. The advertised endpoint itself displaces every source that was merely
-  learned.
+- Who is believed stays believed. Only sources at the advertised address displace those elsewhere: a stranger
+  can choose the port that packets come from, but not the address. The advertised port alone displaces
+  somebody shortly after signalling, if he has fallen silent; its packets are not passed on before. The
+  advertised endpoint itself displaces every source that was merely learned.
 - Only signalling that changes the endpoint opens the door again; a re-INVITE for hold does not.
 
 What remains: where nothing in SDP is true, a stranger who knows the port and is there first, for as long as a
@@ -38,8 +40,8 @@ from attrs import define, evolve, field, frozen
 from karl_trio.endpoint import Endpoint
 
 LEARNING_WINDOW = 3.0
-"""Seconds after signalling in which `delayed` still moves, and `heuristic` lets any better rank displace a
-lesser one; as in rtpengine, and ample for both ends to have sent their first packets."""
+"""Seconds after signalling in which `delayed` still moves, and `heuristic` lets the advertised port displace
+who has nothing in common with SDP. As long as in rtpengine; both ends send their first packets in it."""
 
 PROBATION_PACKETS = 3
 """Packets that prove a source. A NATed phone hears nothing for those first 60 ms; a stranger who sends a
@@ -187,6 +189,7 @@ class Latch:
         strict: once a source is believed, refuse all others; else accept them without learning.
         asymmetric: learn whom to accept, but always send to the advertised endpoint.
         handover: let a new source displace a believed one that has fallen silent.
+        told: the leg knows of our port; before that, nothing can come from it.
         follows: this is an RTCP stream, which believes only the host that its RTP came from.
         advertised: the endpoint from SDP; None until there is one.
         state: how far learning has come.
@@ -199,6 +202,7 @@ class Latch:
     strict: bool = field(default=True, kw_only=True)
     asymmetric: bool = field(default=False, kw_only=True)
     handover: bool = field(default=False, kw_only=True)
+    told: bool = field(default=True, kw_only=True)
     follows: bool = field(default=False, kw_only=True)
     advertised: Endpoint | None = field(default=None, kw_only=True)
     state: State = field(default=State.UNADVERTISED, kw_only=True)
@@ -266,9 +270,15 @@ class Latch:
         elif self.source is not None:
             self.destination = self.source
 
+    def tell(self, now: float) -> None:
+        """Take note that the leg has been told of our port; the learning window begins."""
+        if not self.told:
+            self.told = True
+            self._signalled = now
+
     def allows(self, source: Endpoint) -> bool:
         """Whether a packet that must teach us nothing is accepted from here, such as RTCP on an RTP port."""
-        if self.state is State.UNADVERTISED:
+        if self.state is State.UNADVERTISED or not self.told:
             return False
         if source == self.source or (source == self.advertised and self.state is not State.CONFIRMED):
             return True
@@ -285,7 +295,7 @@ class Latch:
             ssrc, payload_type: from its RTP header; any constants for what is not RTP.
             now: in seconds; must not go backwards.
         """
-        if self.state is State.UNADVERTISED:
+        if self.state is State.UNADVERTISED or not self.told:
             return False
         if source == self.source:
             if self._interrupts_trial(source):
@@ -323,7 +333,8 @@ class Latch:
             # What was handed over is final, or the silent one could take it back with one packet.
             self._believe(Event.PROVEN if displaces else Event.SETTLED, source)
             return True
-        return displaces or not self.strict
+        # While somebody is believed, who has no more than the port is heard only once he has displaced him.
+        return (displaces and not self._needs_silence(rank)) or not self.strict
 
     def _displaces(self, rank: Rank, now: float) -> bool:
         """Whether a source of this rank may come in the place of whoever is believed now."""
@@ -336,9 +347,14 @@ class Latch:
             return False
         return rank >= Rank.SAME_ADDRESS or now - self._signalled < LEARNING_WINDOW
 
+    def _needs_silence(self, rank: Rank) -> bool:
+        """Whether a source of this rank has to wait until the believed one falls silent."""
+        return self.state is State.LEARNED and rank < Rank.SAME_ADDRESS
+
     def _interrupts_trial(self, believed: Endpoint) -> bool:
         """Whether packets of the believed source end the trial under way; a better rank's they must not."""
-        return self._trial is not None and self._trial.rank <= self._rank(believed)
+        trial = self._trial
+        return trial is not None and (trial.rank <= self._rank(believed) or self._needs_silence(trial.rank))
 
     def _rank(self, source: Endpoint) -> Rank:
         assert self.advertised is not None

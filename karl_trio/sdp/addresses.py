@@ -17,10 +17,21 @@ CACHED_ADDRESSES = 1024
 ZERO_ADDRESSES = frozenset({"0.0.0.0", "::"})  # noqa: S104
 """The addresses that stand for hold (RFC 3264, 8.4) and for "not known yet" (RFC 8840)."""
 
-METADATA_ADDRESSES = frozenset({"169.254.169.254", "fd00:ec2::254", "100.100.100.200"})
-"""Where clouds answer their guests with credentials."""
+METADATA_ADDRESSES = frozenset(
+    {
+        *("169.254.169.254", "fd00:ec2::254", "fd20:ce::254"),
+        *("100.100.100.200", "168.63.129.16", "192.0.0.192"),
+    }
+)
+"""Where clouds answer their guests with credentials, or configure them."""
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_TEREDO = ipaddress.IPv6Network("2001::/32")
+_LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
+_DISCARD = ipaddress.IPv6Network("100::/64")
+
+_ISATAP = frozenset({b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe"})
+"""What stands before the IPv4 address in an ISATAP interface identifier (RFC 5214, 6.1)."""
 
 
 def zero_address(family: Family) -> str:
@@ -95,7 +106,11 @@ def _danger_of_ipv4(address: ipaddress.IPv4Address, allow_loopback: bool) -> str
         return "link-local"
     if address.is_multicast:
         return "multicast"
-    return "broadcast" if address.packed == b"\xff\xff\xff\xff" else None
+    if address.packed == b"\xff\xff\xff\xff":
+        return "broadcast"
+    if address.packed[:3] == b"\xc0\x00\x00":
+        return "protocol assignments"
+    return "reserved" if first >= 240 else None
 
 
 def _danger_of_ipv6(address: ipaddress.IPv6Address, allow_loopback: bool) -> str | None:
@@ -112,8 +127,13 @@ def _danger_of_ipv6(address: ipaddress.IPv6Address, allow_loopback: bool) -> str
         return "IPv4-mapped"
     if address.packed[:12] == bytes(12):
         return "IPv4-compatible"
+    # Tunnels whose ends are chosen by whoever writes the address, and places that nothing comes back from.
+    if address in _TEREDO or address in _LOCAL_NAT64:
+        return "tunnel"
+    if address in _DISCARD or address.is_site_local or (address.packed[0] == 0 and address not in _NAT64):
+        return "reserved"
     # Translators take these apart, so what is inside must be harmless too.
     embedded = address.sixtofour
-    if embedded is None and address in _NAT64:
+    if embedded is None and (address in _NAT64 or address.packed[8:12] in _ISATAP):
         embedded = ipaddress.IPv4Address(address.packed[12:])
     return None if embedded is None else _danger_of_ipv4(embedded, allow_loopback=False)

@@ -63,6 +63,30 @@ def test_before_there_is_sdp_nothing_is_accepted_and_nothing_sent(learning, stri
 
 
 @pytest.mark.parametrize("learning", list(Learning))
+@pytest.mark.parametrize("strict", [True, False])
+def test_before_the_leg_is_told_of_the_port_nothing_is_accepted(learning, strict):
+    latch = make_latch(learning, strict=strict, told=False)
+    for source in (PHONE, OTHER):
+        assert not any(talk(latch, source, packets=50))
+        assert not latch.allows(source)
+    # What opens a NAT in front of us goes there.
+    assert latch.destination == PHONE
+    latch.tell(60.0)
+    assert all(talk(latch, PHONE, start=60.1))
+    assert latch.destination == PHONE
+
+
+def test_the_learning_window_opens_when_the_leg_is_told_of_the_port():
+    latch = make_latch(Learning.DELAYED, told=False)
+    latch.tell(60.0)
+    latch.tell(62.0)
+    assert latch.packet(OTHER, 1, 0, 62.9)
+    assert not latch.is_confirmed
+    assert latch.packet(PHONE, 1, 0, 63.1)
+    assert latch.source == PHONE
+
+
+@pytest.mark.parametrize("learning", list(Learning))
 def test_withdrawn_endpoint_closes_everything(learning):
     latch = make_latch(learning)
     talk(latch, PHONE)
@@ -233,7 +257,9 @@ def test_lesser_source_is_accepted_but_not_learned_where_sources_are_not_checked
 def test_in_the_window_a_better_rank_displaces_a_lesser_one(believed, newcomer):
     latch = learned(believed)
     is_better = BY_RANK.index(newcomer) > BY_RANK.index(believed)
-    assert talk(latch, newcomer, start=0.1) == [is_better] * 3
+    # The port alone is heard no sooner than it is believed.
+    at_once = is_better and newcomer != SAME_PORT
+    assert talk(latch, newcomer, start=0.1) == [at_once, at_once, is_better]
     assert latch.source == latch.destination == (newcomer if is_better else believed)
 
 
@@ -245,6 +271,18 @@ def test_equal_never_displaces(believed, newcomer):
     latch = learned(believed)
     assert not any(talk(latch, newcomer, start=0.1, packets=50))
     assert latch.source == latch.destination == believed
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_port_number_displaces_nobody_who_still_sends(strict):
+    latch = learned(OTHER, strict=strict)
+    for index in range(100):
+        now = 0.1 + index * PACKET_TIME
+        assert latch.packet(OTHER, 1, 0, now)
+        assert latch.packet(SAME_PORT, 2, 0, now + 0.01) is not strict
+        # The next packet of the believed source must be seen, for it ends the trial.
+        assert latch.trusted is None
+    assert latch.source == latch.destination == OTHER
 
 
 def test_after_the_window_a_port_number_displaces_nobody():
