@@ -45,6 +45,7 @@ class Advertised:
         offers_mux: it can take RTCP on the RTP port.
         clock_rates: RTP clock rates in Hz by payload type.
         codec_names: such as "PCMU/8000", by payload type.
+        payload_types: all that it names, also those that it does not explain.
         extensions: the RTP header extensions that it maps.
     """
 
@@ -60,6 +61,7 @@ class Advertised:
     is_rejected: bool
     clock_rates: Mapping[int, int]
     codec_names: Mapping[int, str]
+    payload_types: frozenset[int]
     extensions: tuple[Extension, ...] = ()
 
 
@@ -203,6 +205,11 @@ class Media:
         """Whether the leg is expected to send: neither rejected nor held by itself."""
         advertised = self.advertised
         return advertised is not None and not advertised.is_rejected and advertised.direction.sends
+
+    @property
+    def payload_types(self) -> frozenset[int]:
+        """The payload types that the leg named last."""
+        return frozenset() if self.advertised is None else self.advertised.payload_types
 
     @property
     def is_receiving(self) -> bool:

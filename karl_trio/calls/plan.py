@@ -19,6 +19,7 @@ from karl_trio.media.latch import Learning
 from karl_trio.ng.requests import SdpRequest
 from karl_trio.sdp.addresses import ZERO_ADDRESSES, danger
 from karl_trio.sdp.attributes import Direction
+from karl_trio.sdp.codecs import PAYLOAD_TYPES
 from karl_trio.sdp.description import Description, MediaSection
 from karl_trio.sdp.manipulation import AttributeChanges, is_media_kind, manipulations
 from karl_trio.sdp.selection import OfferedCodecs
@@ -335,6 +336,9 @@ def advertised_by(section: MediaSection, request: SdpRequest, before: Advertised
         clock_rates=section.clock_rates,
         extensions=section.extensions if section.is_rtp else (),
         codec_names={codec.payload_type: f"{codec.name}/{codec.clock_rate}" for codec in section.codecs},
+        payload_types=frozenset(
+            [PAYLOAD_TYPES[number] for number in section.formats if number in PAYLOAD_TYPES]
+        ),
     )
 
 

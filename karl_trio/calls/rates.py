@@ -10,7 +10,7 @@ import trio_util
 from attrs import define, field, frozen
 
 from karl_trio.media.kernel.road import KernelRoad
-from karl_trio.media.relay import sample_queue_drops
+from karl_trio.media.queues import sample_queue_drops
 from karl_trio.rtp.tally import octets_of, packets_of
 
 from .call import Call

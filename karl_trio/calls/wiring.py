@@ -32,7 +32,9 @@ def wire(call: Call) -> None:
         flows = tuple(flows_from(leg, media))
         rtp_sinks = tuple(sink for flow in flows if flow.carries_rtp for sink in _rtp_sinks(call, flow))
         rtcp_sinks = tuple(_rtcp_sink(flow) for flow in flows)
+        types = media.payload_types.union(*(flow.listener_media.payload_types for flow in flows))
         for face in media.faces:
+            face.rtp.payload_types |= types
             face.rtp.sinks = rtp_sinks
             face.rtp.rtcp_sinks = rtcp_sinks
             if face.rtcp is not None:

@@ -55,6 +55,9 @@ MOST_WAITING = 256
 RTP_HEADER = 12
 """Octets of the fixed RTP header (RFC 3550, 5.1)."""
 
+COMFORT_NOISE = 13
+"""The static payload type of comfort noise (RFC 3551, table 4)."""
+
 NO_MARKER = 0xFF7F
 """Of the first 16 bits of an RTP header, all but the marker: they seldom change within a stream."""
 
@@ -91,6 +94,7 @@ class Stream:
         port: our socket; the stream owns it and closes it when its relay ends.
         component: RTP or RTCP.
         latch: which source is believed, and where packets for this leg are sent.
+        payload_types: those that were ever named between the leg and its peers; empty while any will do.
         clock_rates: RTP clock rates in Hz by payload type, from the leg's SDP.
         is_opaque: the media is not RTP (T.38, application): datagrams are passed on unread.
         is_secure: the packets are encrypted end to end: RTCP can be checked up to its first header
@@ -117,6 +121,7 @@ class Stream:
     component: Component
     latch: Latch
     last_packet: float
+    payload_types: frozenset[int] = frozenset()
     clock_rates: dict[int, int] = field(factory=dict)
     is_opaque: bool = False
     is_secure: bool = False
@@ -378,6 +383,12 @@ class Stream:
         if not self._accept(source, ssrc, payload_type, now):
             self.drop("foreign_source")
             return
+        if not self._is_known(payload_type):
+            # It shows that the leg is there, which is all that a keepalive is for (RFC 6263, 4.6). Nobody can
+            # make anything of it: whoever listens ignores what was not negotiated (RFC 3550, 5.1; A3).
+            self.last_packet = now
+            self.drop("unknown_payload_type")
+            return
         if self.promotion is not None and source == self.latch.source:
             self.promotion.came_up()
         if ssrc != self._ssrc or payload_type != self.payload_type:
@@ -385,6 +396,12 @@ class Stream:
         self._word = word & NO_MARKER
         self._reception.packet(sequence, timestamp, size, now)
         self._pass_on(size, now, self.sinks)
+
+    def _is_known(self, payload_type: int) -> bool:
+        """Whether packets of a payload type are passed on."""
+        known = self.payload_types
+        # Comfort noise has a type of its own, which not every phone that sends it names (RFC 3389, 4).
+        return not known or payload_type in known or payload_type == COMFORT_NOISE or not self.latch.strict
 
     def _deal_rtcp(self, size: int, source: Endpoint, now: float) -> None:
         # Checked to its last octet before it can teach us anything (A2).
@@ -456,20 +473,6 @@ class Stream:
             self.drop("refused_by_peer")
         elif not isinstance(error, BlockingIOError):
             self.drop("receive_failed")
-
-
-SO_MEMINFO = 55
-"""Socket option that reads a socket's memory figures (Linux 4.12); not in the socket module."""
-
-_MEMINFO = struct.Struct("=9I")
-_MEMINFO_DROPS = 8
-
-
-def sample_queue_drops(stream: Stream) -> None:
-    """Ask the kernel how many datagrams it dropped at the stream's full queue."""
-    figures = stream.port.socket.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, _MEMINFO.size)
-    if len(figures) == _MEMINFO.size:
-        stream.queue_drops = _MEMINFO.unpack(figures)[_MEMINFO_DROPS]
 
 
 async def relay(stream: Stream, poller: Poller) -> None:

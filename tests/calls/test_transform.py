@@ -23,9 +23,10 @@ async def test_media_goes_on_to_its_destination_unchanged(proxy, phones):
     reply = proxy.transform([media(destination.endpoint.port, id="a1")])
     ((name, endpoint),) = reply.media
     assert (name, endpoint.address, endpoint.family) == ("a1", "127.0.0.1", "IP4")
+    speech = rtp(1, payload_type=8)
     await wait_all_tasks_blocked()
-    sender.say(rtp(1), endpoint.port)
-    assert await destination.hear(1) == [(rtp(1), endpoint.port)]
+    sender.say(speech, endpoint.port)
+    assert await destination.hear(1) == [(speech, endpoint.port)]
     assert sender.is_silent()
 
 

@@ -252,7 +252,7 @@ async def test_encrypted_audio_is_dropped_where_it_should_be_silent(place_call, 
 
 
 async def test_video_is_not_silenced(place_call, ask):
-    alice, bob = place_call(31, kind="video")
+    alice, bob = place_call(31, DTMF, kind="video")
     assert ask("silence media") == {}
     assert await bob.hears((alice, rtp(31))) == [rtp(31)]
 
