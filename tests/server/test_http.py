@@ -277,6 +277,12 @@ async def test_a_flood_of_little_chunks_leaves_turns_for_media(served, nursery):
     assert turns > 500
 
 
+async def test_a_refused_request_whose_body_is_no_body_is_the_last_one(served):
+    head = b"POST /nothing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    response = await ask(served, head + b"no length\r\n")
+    assert (response.status, response.headers["Connection"]) == (404, "close")
+
+
 async def test_a_client_that_asks_whether_it_may_send_is_told_to(served):
     head, body = request("POST", "/ng-plain", PING, "Expect: 100-continue").split(b"\r\n\r\n")
     await served.send(head + b"\r\n\r\n")
