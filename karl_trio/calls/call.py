@@ -213,7 +213,7 @@ class Call:
     @property
     def relayed(self) -> Iterable[Stream]:
         """Every stream that is relayed at this moment; quicker to go through than `streams`."""
-        return self._relays
+        return self._relays if self.absorbed_by is None else ()
 
     @property
     def media(self) -> Iterator[tuple[Leg, Media]]:

@@ -103,7 +103,8 @@ async def sweep(calls: CallTable) -> None:
     for first in range(0, len(pending), SWEEP_SLICE):
         now = trio.current_time()
         for call in pending[first : first + SWEEP_SLICE]:
-            if now >= call.next_check and not call.is_ending:
+            # It may have been absorbed since the sweep began.
+            if now >= call.next_check and not call.is_ending and call.absorbed_by is None:
                 _check(calls, call, now)
         seconds += trio.current_time() - now
         await trio.lowlevel.checkpoint()

@@ -5,8 +5,10 @@ import weakref
 
 import pytest
 import trio
+from attrs import evolve
 from trio.testing import wait_all_tasks_blocked
 
+from karl_trio.calls import timeouts
 from karl_trio.calls.call import MAX_LEGS, EndReason
 from karl_trio.calls.statistics import list_reply, statistics_reply
 from karl_trio.errors import InvalidParameters, InvalidSessionState, NotSupported, UnknownCall
@@ -130,6 +132,27 @@ async def test_a_fault_in_a_relay_of_the_absorbed_call_ends_the_merged_one(proxy
             await trio.sleep(0.001)
     assert "a bug in a sink" in caplog.text
     assert calls.totals.ended[EndReason.FAILED] == 1
+
+
+async def test_a_call_that_is_absorbed_during_a_sweep_is_not_reaped_with_it(
+    autojump_clock, proxy, phones, calls, interfaces, monkeypatch
+):
+    calls.settings = evolve(calls.settings, offer_timeout=10)
+    await two_calls(proxy, phones)
+    absorbed = proxy.call("call-2")
+    check = timeouts._check
+
+    def check_and_merge(table, call, now):
+        check(table, call, now)
+        if absorbed.absorbed_by is None:
+            proxy.connect("carol", from_tag="alice", to_call_id="call-2")
+
+    monkeypatch.setattr(timeouts, "_check", check_and_merge)
+    await trio.sleep(30)
+    await timeouts.sweep(calls)
+    await wait_all_tasks_blocked()
+    assert interfaces.pools[0].in_use == len(calls.poller) == 8
+    assert list(absorbed.relayed) == []
 
 
 async def test_calls_merge_one_after_the_other(proxy, phones, calls, interfaces):
