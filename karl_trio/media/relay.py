@@ -482,8 +482,10 @@ async def relay(stream: Stream, poller: Poller) -> None:
         await poller.serve(stream.port.fileno(), stream.receive)
     finally:
         now = trio.current_time()
-        for promotion in (*stream.feeds, *filter(None, [stream.promotion])):
-            promotion.close()
+        for promotion in tuple(stream.feeds):
+            promotion.failed()
+        if stream.promotion is not None:
+            stream.promotion.close()
         stream.close_twin(now)
         stream.port.close(now)
         # Streams refer to each other in circles, which only a full garbage collection would find.

@@ -160,13 +160,17 @@ class Counter:
 
     def since(self, before: Counter) -> Progress:
         """Return what has come since an earlier reading."""
+        missing: tuple[int, ...] = ()
+        all_known = (2 << self.known) - 1
+        if self.seen & all_known != all_known:
+            missing = tuple([behind for behind in range(1, self.known + 1) if not self.seen >> behind & 1])
         return Progress(
             tally=(self.packets - before.packets) * PACKET + self.octets - before.octets,
             advanced=(self.advanced - before.advanced) % (1 << 32),
             lost=self.lost - before.lost,
             reordered=self.reordered - before.reordered,
             duplicates=self.duplicates - before.duplicates,
-            missing=tuple(behind for behind in range(1, self.known + 1) if not self.seen >> behind & 1),
+            missing=missing,
             known=self.known,
             timestamp=self.timestamp,
             jitter_ticks=self.jitter / JITTER_UNIT,

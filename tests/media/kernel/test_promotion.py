@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import trio
 from attrs import evolve
@@ -9,6 +11,7 @@ from attrs import evolve
 from karl_trio.endpoint import Endpoint
 from karl_trio.media.filters import PayloadFilter
 from karl_trio.media.kernel.promotion import FIRST_REST, LONGEST_REST, STEADY, Event, Passing, State
+from karl_trio.media.relay import relay
 
 from ..fakes import deliver, make_stream, rtp, sent_by
 
@@ -238,6 +241,36 @@ async def test_an_error_from_the_network_takes_it_back(autojump_clock, promoted,
     bob.poller.receivers[bob.port.twin.fileno()](trio.current_time())
     assert not promoted.is_active
     assert await visit_after(promoted, FIRST_REST + 0.1)
+
+
+async def end_relay(stream):
+    """Let the relay of a stream begin and end."""
+
+    async def serve(fd, receive):
+        await trio.sleep_forever()
+
+    poller = SimpleNamespace(serve=serve, detach=stream.poller.detach)
+    with trio.move_on_after(0.1):
+        await relay(stream, poller)
+
+
+async def test_the_end_of_the_other_stream_takes_it_back_but_not_for_good(
+    autojump_clock, promoted, alice, bob
+):
+    await end_relay(bob)
+    assert promoted.state is State.USERSPACE
+    carol = make_stream(30004, phone=CAROL)
+    deliver(carol, rtp(1), CAROL, now=trio.current_time())
+    alice.sinks = (carol,)
+    assert await visit_after(promoted, FIRST_REST + 0.1)
+
+
+async def test_the_end_of_its_own_stream_takes_it_back_for_good(autojump_clock, promoted, road, alice, bob):
+    road.relay(3)
+    await end_relay(alice)
+    assert promoted.state is State.CLOSED
+    assert (road.passage, bob.feeds, alice.promotion) == (None, [], None)
+    assert (alice.packets, bob.packets_out) == (5, 5)
 
 
 async def test_figures_are_taken_over_whenever_somebody_asks(autojump_clock, promoted, road, alice, bob):
