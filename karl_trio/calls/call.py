@@ -11,7 +11,9 @@ from enum import Enum
 import trio
 from attrs import define, field
 
+from karl_trio.endpoint import Endpoint
 from karl_trio.errors import InvalidSessionState
+from karl_trio.media.circles import Circles
 from karl_trio.media.poller import Poller
 from karl_trio.media.relay import Stream, relay
 from karl_trio.ng.requests import SdpRequest
@@ -56,6 +58,7 @@ class Call:
         created_at: the same on Trio's clock.
         last_signal: Unix time of the last offer or answer.
         last_signal_at: the same on Trio's clock.
+        circles: what knows the streams of all calls.
         count_closed: told of every stream that has closed, for the totals.
         media_timeout: seconds without media after which the call is reaped, where the proxy asked
             for another time than the configured one.
@@ -76,6 +79,7 @@ class Call:
     last_signal: float
     last_signal_at: float
     poller: Poller = field(repr=False)
+    circles: Circles = field(repr=False)
     count_closed: Callable[[Stream], None] = field(repr=False)
     legs: list[Leg] = field(factory=list)
     media_timeout: float | None = None
@@ -114,9 +118,14 @@ class Call:
             for call in self._absorbed:
                 call.cancel()
 
-    def start(self, stream: Stream) -> None:
-        """Relay a stream from now on; its port is closed when the relay or the call ends."""
+    def start(self, stream: Stream, advertised: Endpoint) -> None:
+        """Relay a stream from now on; its port is closed when the relay or the call ends.
+
+        Args:
+            advertised: what SDP calls its port.
+        """
         scope = self._relays[stream] = trio.CancelScope()
+        self.circles.add(stream, advertised)
         if self._nursery is not None:
             self._nursery.start_soon(self._relay, stream, scope)
         else:
@@ -259,4 +268,5 @@ class Call:
                 await relay(stream, self.poller)
         finally:
             del self._relays[stream]
+            self.circles.remove(stream)
             self.count_closed(stream)

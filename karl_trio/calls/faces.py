@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from karl_trio.endpoint import Endpoint
 from karl_trio.media.interfaces import Interface
 from karl_trio.media.latch import Latch
 from karl_trio.media.ports import Port, PortPair
@@ -44,7 +45,7 @@ def open_face(
     if media.advertised is not None:
         tell_face(face, media, now)
     for stream in face.streams:
-        call.start(stream)
+        call.start(stream, Endpoint(interface.advertised, stream.port.endpoint.port))
     return face
 
 

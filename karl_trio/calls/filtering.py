@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 
 from karl_trio.media.filters import PAYLOAD_TYPES, PayloadFilter, ShortFilter, Treatment, UntilHeard
-from karl_trio.media.relay import Sink, Stream
+from karl_trio.media.relay import Stream
+from karl_trio.media.sinks import Sink
 from karl_trio.rtp.silence import silenced, silencer_of
 
 from .controls import Control

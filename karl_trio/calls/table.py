@@ -13,6 +13,7 @@ from attrs import define, field
 from karl_trio import logs
 from karl_trio.config import Settings
 from karl_trio.errors import SessionLimitReached, UnknownCall
+from karl_trio.media.circles import Circles
 from karl_trio.media.interfaces import Interfaces
 from karl_trio.media.poller import Poller
 
@@ -42,6 +43,7 @@ class CallTable:
     rates: Rates = field(factory=Rates, init=False)
     sweep_seconds: float = field(default=0.0, init=False)
     loop_mark: str = field(factory=lambda: secrets.token_hex(6))
+    circles: Circles = field(factory=Circles, init=False, repr=False)
     _calls: dict[str, Call] = field(factory=dict, init=False, repr=False)
     # Calls that were made of two, by their further call-ids.
     _aliases: dict[str, Call] = field(factory=dict, init=False, repr=False)
@@ -101,6 +103,7 @@ class CallTable:
             last_signal=wall,
             last_signal_at=now,
             poller=self.poller,
+            circles=self.circles,
             count_closed=self.totals.count_closed,
             tos=self.settings.tos,
         )

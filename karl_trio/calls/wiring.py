@@ -8,7 +8,8 @@ from attrs import frozen
 
 from karl_trio.media.extensions import ExtensionFilter
 from karl_trio.media.filters import Echo
-from karl_trio.media.relay import Sink, Stream
+from karl_trio.media.relay import Stream
+from karl_trio.media.sinks import Sink
 from karl_trio.sdp.selection import OfferedCodecs
 
 from .call import Call
@@ -32,13 +33,18 @@ def wire(call: Call) -> None:
         flows = tuple(flows_from(leg, media))
         rtp_sinks = tuple(sink for flow in flows if flow.carries_rtp for sink in _rtp_sinks(call, flow))
         rtcp_sinks = tuple(_rtcp_sink(flow) for flow in flows)
+        onward = frozenset(flow.face.rtp for flow in flows if flow.carries_rtp)
+        rtcp_onward = frozenset(flow.rtcp_stream for flow in flows)
         types = media.payload_types.union(*(flow.listener_media.payload_types for flow in flows))
         for face in media.faces:
             face.rtp.payload_types |= types
             face.rtp.sinks = rtp_sinks
             face.rtp.rtcp_sinks = rtcp_sinks
+            call.circles.lead(face.rtp, onward | rtcp_onward if face.rtp.is_muxed else onward)
             if face.rtcp is not None:
                 face.rtcp.rtcp_sinks = rtcp_sinks
+                call.circles.lead(face.rtcp, rtcp_onward)
+    call.circles.settle(call.streams)
 
 
 def _rtp_sinks(call: Call, flow: Flow) -> Iterator[Sink]:
@@ -62,6 +68,7 @@ def _divert(call: Call, leg: Leg, media: Media) -> None:
         face.rtp.sinks = (Echo(face.rtp),) if echoes else ()
         for stream in face.streams:
             stream.rtcp_sinks = ()
+            call.circles.lead(stream, (stream,) if stream.sinks else ())
 
 
 @frozen(kw_only=True, eq=False)

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from karl_trio.rtp.extension import Element, has_extension, with_elements
 
-from .relay import Datagram, Sink
+from .sinks import Datagram, Sink
 
 
 @frozen(eq=False)

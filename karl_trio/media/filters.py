@@ -14,7 +14,8 @@ from attrs import define, field
 from karl_trio.errors import Malformed
 from karl_trio.rtp.header import parse_header
 
-from .relay import RTP_HEADER, Datagram, Sink, Stream
+from .relay import RTP_HEADER, Stream
+from .sinks import Datagram, Sink
 
 Treatment = str | Callable[[Datagram], bytes | None] | None
 """What is done to a packet: None to pass it on, a reason to withhold it, or what to make of it."""

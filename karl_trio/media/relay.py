@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import socket
 import struct
-import typing
 from collections.abc import Callable
 from enum import IntEnum
 
@@ -40,8 +39,7 @@ from .latch import Latch
 from .poller import Poller
 from .ports import Port
 from .promotion import Promotion
-
-Datagram = memoryview | bytes
+from .sinks import Datagram, Sink
 
 MAX_DATAGRAM = 65_536
 """No UDP datagram is longer, so none is cut short on the way in."""
@@ -79,13 +77,6 @@ class Component(IntEnum):
     RTCP = 2
 
 
-class Sink(typing.Protocol):
-    """Where packets go: the stream toward another leg, or something that stands before it."""
-
-    def send(self, datagram: Datagram) -> None:
-        """Take a datagram, which is only lent: it is overwritten when the next one comes in."""
-
-
 @define(eq=False)
 class Stream:
     """One flow between us and a leg: where its packets come from, where they go, and what was counted.
@@ -102,6 +93,8 @@ class Stream:
         is_muxed: RTCP arrives here too (RFC 5761).
         sinks: what gets the packets that arrive here.
         rtcp_sinks: what gets the RTCP that arrives here.
+        aimed: told when packets for the leg go to another address.
+        is_muted: none is sent to the leg, for they would come back (`circles`).
         companion: the RTCP stream of an RTP stream: it believes the host that RTP was learned from.
         poller: what reads the stream's sockets, while its relay runs.
         promotion: of the packets that arrive here, once there was a chance of it; `feeds` are those of
@@ -128,6 +121,8 @@ class Stream:
     is_muxed: bool = False
     _sinks: tuple[Sink, ...] = ()
     rtcp_sinks: tuple[Sink, ...] = ()
+    aimed: Callable[[Stream], None] | None = field(default=None, repr=False)
+    is_muted: bool = field(default=False, init=False)
     companion: Stream | None = None
     poller: Poller | None = None
     promotion: Promotion | None = None
@@ -149,6 +144,8 @@ class Stream:
     _ssrc: int = field(default=-1, init=False)
     _word: int = field(default=-1, init=False)
     _is_doubtful: bool = field(default=True, init=False)
+    # The latch's destination when circles were last looked for, and where packets really go.
+    _aimed_at: Endpoint | None = field(default=None, init=False)
     _destination: SockAddr | None = field(default=None, init=False)
     # The twin, whom it is or should be connected to, and its methods.
     _twin: socket.socket | None = field(default=None, init=False)
@@ -165,7 +162,11 @@ class Stream:
         """Take over what the latch knows; to be called after every change of it."""
         latch, companion = self.latch, self.companion
         destination = latch.destination
-        self._destination = None if destination is None else destination.sockaddr
+        if destination != self._aimed_at:
+            self._aimed_at = destination
+            if self.aimed is not None:
+                self.aimed(self)
+        self._destination = None if destination is None or self.is_muted else destination.sockaddr
         # While somebody else is on trial, the latch has to see every packet; and one of a stream that the
         # kernel relays is here for a reason.
         self._is_doubtful = latch.trusted is None or (self.promotion is not None and self.promotion.is_active)
@@ -176,6 +177,11 @@ class Stream:
         if companion.latch.required_host != latch.source.address:
             companion.latch.required_host = latch.source.address
             companion.refresh()
+
+    def mute(self, *, is_muted: bool) -> None:
+        """Send nothing more to the leg, or send again."""
+        self.is_muted = is_muted
+        self.refresh()
 
     def reconsider(self) -> None:
         """Let the kernel go on only with packets that would be relayed as it does."""
@@ -335,7 +341,7 @@ class Stream:
             elif self._destination is not None:
                 size = self.port.socket.sendto(datagram, self._destination)
             else:
-                self.drop_unsent("no_destination")
+                self.drop_unsent("circle" if self.is_muted else "no_destination")
                 return
         except OSError as error:
             self._send_again(datagram, error)
@@ -490,4 +496,4 @@ async def relay(stream: Stream, poller: Poller) -> None:
         stream.port.close(now)
         # Streams refer to each other in circles, which only a full garbage collection would find.
         stream.sinks = stream.rtcp_sinks = ()
-        stream.companion = stream.poller = stream.promotion = None
+        stream.companion = stream.poller = stream.promotion = stream.aimed = None

@@ -122,7 +122,9 @@ class Passage:
         if stream.component is not Component.RTP or stream.is_opaque or len(sinks) != 1:
             return None
         sink = sinks[0]
-        if type(sink) is not Stream or sink is stream or sink.is_opaque or sink.poller is None:
+        if type(sink) is not Stream or sink is stream or sink.is_opaque or sink.is_muted:
+            return None
+        if sink.poller is None:
             return None
         source, destination = stream.latch.trusted, sink.latch.destination
         if source is None or destination is None or not sink.latch.is_confirmed:

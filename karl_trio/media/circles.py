@@ -1,0 +1,89 @@
+"""Media that would come back to us for ever (SECURITY A17).
+
+Theory of operation. An SDP may name a port of ours: calls that pass through us twice do, and must work. But
+where a stream sends to such a port, what arrives there goes on to other streams, and if that comes back to
+the first one, a single packet goes round until the call ends, as fast as the processor lets it. A stream for
+which that is so is muted: what it would send is counted and forgotten. Nobody misses it, for everybody in a
+circle is one of us.
+
+It is worked out again whenever somebody might have closed a circle or opened one: when the sinks of a call
+change, when a destination is learned, and when a stream ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import define, field
+
+from karl_trio.endpoint import Endpoint
+
+from .relay import Stream
+
+
+@define(eq=False)
+class Circles:
+    """All streams with the endpoints that they are reached under, and where what arrives at them goes on."""
+
+    _streams: dict[Endpoint, Stream] = field(factory=dict, init=False)
+    _endpoints: dict[Stream, tuple[Endpoint, Endpoint]] = field(factory=dict, init=False)
+    _leads_to: dict[Stream, frozenset[Stream]] = field(factory=dict, init=False)
+    _muted: set[Stream] = field(factory=set, init=False)
+
+    def add(self, stream: Stream, advertised: Endpoint) -> None:
+        """Take in a stream.
+
+        Args:
+            advertised: what SDP calls its port, which may differ from what we do.
+        """
+        stream.aimed = self._settle_one
+        self._endpoints[stream] = endpoints = (stream.port.endpoint, advertised)
+        self._streams.update(dict.fromkeys(endpoints, stream))
+
+    def remove(self, stream: Stream) -> None:
+        """Take note that a stream has ended."""
+        for endpoint in self._endpoints.pop(stream):
+            # The port may belong to another stream by now.
+            if self._streams.get(endpoint) is stream:
+                del self._streams[endpoint]
+        self._leads_to.pop(stream, None)
+        self._muted.discard(stream)
+        self.settle(())
+
+    def lead(self, stream: Stream, onward: Iterable[Stream]) -> None:
+        """Take note of where what arrives at a stream goes on; to be followed by `settle`."""
+        self._leads_to[stream] = frozenset(onward)
+
+    def settle(self, streams: Iterable[Stream]) -> None:
+        """Mute those of some streams that are in a circle, and no longer those that are in none."""
+        for stream in {*streams, *self._muted}:
+            is_muted = self._comes_back(stream)
+            if is_muted == stream.is_muted:
+                continue
+            if is_muted:
+                self._muted.add(stream)
+            else:
+                self._muted.remove(stream)
+            stream.mute(is_muted=is_muted)
+
+    def _settle_one(self, stream: Stream) -> None:
+        self.settle((stream,))
+
+    def _comes_back(self, stream: Stream) -> bool:
+        """Whether what a stream sends would be sent by it again."""
+        seen: set[Stream] = set()
+        pending = [stream]
+        while pending:
+            reached = self._reached_by(pending.pop())
+            if reached is None or reached in seen:
+                continue
+            seen.add(reached)
+            onward = self._leads_to.get(reached, frozenset())
+            if stream in onward:
+                return True
+            pending.extend(onward)
+        return False
+
+    def _reached_by(self, stream: Stream) -> Stream | None:
+        destination = stream.latch.destination
+        return None if destination is None else self._streams.get(destination)
