@@ -21,6 +21,9 @@ from .link import MAX_DATAGRAM, Link
 from .nodes import Node, NodeEvent, NodeState, NodeTable, parse_node
 from .replies import DeleteReply, ListedCall, Reply, SdpReply, is_full, is_success, listed_calls, reason
 
+MAKING_CALLS = frozenset({"offer", "publish", "create", "transform"})
+"""Commands that make a call if there is none of that call-id."""
+
 
 class NgClient:
     """Sends NG requests to the first of several media proxies that answers.
@@ -34,7 +37,7 @@ class NgClient:
     seconds apart. A node that stays silent throughout counts as failed: the request goes to the next
     node, later ones do not go to it, and it is asked with a ping every `probe_every` seconds whether it
     is back. A node that has no room for a new call is passed over for that call only. Requests about
-    a call go to the node that took its offer, unless that node has failed.
+    a call go to the node that it was made on, unless that node has failed.
 
     Args:
         nodes: addresses in order of preference: `ADDRESS:PORT`, `[ADDRESS]:PORT`, names, or endpoints.
@@ -131,7 +134,8 @@ class NgClient:
             raise RuntimeError("requests are made inside `async with`")
         call_id = body.get("call-id")
         call_id = call_id if isinstance(call_id, str) else None
-        is_new_call = body.get("command") == "offer" and self._table.holder(call_id) is None
+        makes_call = body.get("command") in MAKING_CALLS
+        is_new_call = makes_call and self._table.holder(call_id) is None
         refusal: Reply | None = None
         for step in self._table.plan(call_id):
             reply = await self._ask(step.node, body, step.attempts)
@@ -142,7 +146,9 @@ class NgClient:
                 continue
             if not is_success(reply):
                 raise RequestFailed(reason(reply), reply)
-            if call_id is not None and body.get("command") == "offer":
+            # A node may have made up the call-id.
+            call_id = call_id or reply.get("call-id")
+            if makes_call and isinstance(call_id, str):
                 self._table.remember(call_id, step.node)
             return reply
         if refusal is not None:

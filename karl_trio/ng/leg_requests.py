@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import frozen
 
@@ -68,6 +68,8 @@ class SubscribeRequest(SdpRequest):
         interface: name of the one toward the listener.
         peer: an address in the network that it is in, to find the interface by.
     """
+
+    from_flags_only: ClassVar[frozenset[str]] = frozenset({"to-tag"})
 
     from_tag: str = ""
     sdp: Body = NO_BODY

@@ -56,12 +56,14 @@ class Parameters:
         flags: canonical names of flags that are no value of a key.
         warnings: one line on everything that was not understood.
         templates: the templates that there are.
+        has_rtpp_flags: there was a string `rtpp-flags`.
     """
 
     values: dict[str, object] = field(factory=dict)
     flags: set[str] = field(factory=set)
     warnings: list[str] = field(factory=list)
     templates: Mapping[str, str] = NO_TEMPLATES
+    has_rtpp_flags: bool = field(default=False, eq=False)
     _transport: frozenset[str] = frozenset()
 
     def key(self, spelling: str, value: Value) -> None:
@@ -221,6 +223,7 @@ class Parameters:
                 self.entry(item)
 
     def _rtpp_flags(self, name: str, value: Value) -> None:
+        self.has_rtpp_flags = self.has_rtpp_flags or name == "rtpp-flags"
         for text in [value] if isinstance(value, str) else _strings(name, value):
             try:
                 pieces = rtpp_flags.parse(text)

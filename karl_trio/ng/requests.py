@@ -39,6 +39,9 @@ class Request:
     """
 
     command: ClassVar[str]
+    from_flags_only: ClassVar[frozenset[str]] = frozenset()
+    """Keys that count only within `rtpp-flags` where there is that string: beside it, a proxy writes down
+    what it knows of the SIP message, whether that is meant or not."""
 
     flags: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
@@ -378,6 +381,9 @@ def structure(body: Mapping[str, Value], templates: Templates = NO_TEMPLATES) ->
     name = canonical(command)
     if name not in REQUESTS:
         raise UnrecognizedCommand(quoted(command))
+    if parameters.has_rtpp_flags:
+        for key in REQUESTS[name].from_flags_only - parameters.flags:
+            values.pop(key, None)
     if not values.keys() <= _KEYS[name]:
         values["unused"] = sorted(values.keys() - _KEYS[name])
     values["flags"] = parameters.flags

@@ -237,6 +237,17 @@ async def test_a_call_stays_with_its_node_although_a_better_one_is_back(clock, o
     assert backup.commands == ["offer", "answer", "delete"]
 
 
+@pytest.mark.parametrize("command", ["publish", "create", "transform"])
+async def test_a_call_that_is_no_offer_stays_with_its_node_too(clock, open_node, command):
+    made = {"result": "ok", "call-id": "made up"}
+    node, backup = await open_node(full), await open_node(lambda body: made)
+    async with NgClient([node.name, backup.name]) as client:
+        reply = await client.request({"command": command, "supports": ["load limit"]})
+        await client.request({"command": "subscribe request", "call-id": reply["call-id"], "from-tag": "a"})
+    assert node.commands == [command]
+    assert backup.commands == [command, "subscribe request"]
+
+
 async def test_a_call_moves_on_when_its_node_fails(clock, open_node):
     ok = {"result": "ok", "sdp": "v=0"}
     node, backup = await open_node(lambda body: ok), await open_node(lambda body: ok)
