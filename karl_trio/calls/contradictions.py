@@ -28,6 +28,7 @@ RIVALS: dict[tuple[str, str], str] = {
     ("no-rtcp-attribute", "full-rtcp-attribute"): "no-rtcp-attribute counts",
     ("receive-only", "send-only"): "nothing would flow",
     ("inactive", "bidirectional"): "inactive counts",
+    ("drop-traffic=start", "drop-traffic=stop"): "stop counts",
     ("rtcp-mux=offer", "rtcp-mux=demux"): "offer counts",
     ("rtcp-mux=require", "rtcp-mux=demux"): "require counts",
     ("rtcp-mux=accept", "rtcp-mux=reject"): "accept counts where sharing is offered on, else reject",

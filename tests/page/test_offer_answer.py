@@ -158,6 +158,8 @@ async def test_encryption_is_not_changed_behind_the_back_of_who_asks_for_it(
     [
         ("RTP/SAVP", KEYS, {"SDES": ["on"]}),
         ("RTP/SAVP", KEYS, {"DTLS": "off"}),
+        ("RTP/SAVPF", KEYS, {"flags": ["SDES-on"]}),
+        ("UDP/TLS/RTP/SAVP", FINGERPRINT, {"SDES": ["off"]}),
         ("UDP/TLS/RTP/SAVPF", FINGERPRINT, {"flags": ["SDES-off"]}),
     ],
 )
