@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import resource
 import statistics
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .daemons import OPEN_FILES
 from .errors import MeasurementError
 from .generator import Generator
 from .namespaces import Testbed
@@ -23,6 +25,10 @@ from .sink import Sink
 
 MOST_FLOWS = 16000
 """What 25,000 pairs of ports and the generator's one core can certainly make: 800,000 packets/s."""
+
+FILES_PER_CALL = 6
+"""Open files that a daemon needs at most: two sockets to a port that is talked to."""
+SPARE_FILES = 200
 
 MAX_LOSS = 0.001
 MAX_MEDIAN_US = 5000
@@ -201,7 +207,7 @@ class Bench:
             return self.held(road, flows, effort.probe) is not None
 
         first = FIRST_RATE // PACKETS_PER_SECOND
-        flows = highest_held(is_held, first, MOST_FLOWS, ramp=effort.ramp, tolerance=effort.tolerance)
+        flows = highest_held(is_held, first, most_flows(), ramp=effort.ramp, tolerance=effort.tolerance)
         for _ in range(CONFIRMATIONS):
             if not flows:
                 break
@@ -324,12 +330,19 @@ def _measure_road(
             say(f"    {road.name} holds no load at all")
             return
         figures.most.append(most)
-        figures.at_limit |= most.packets_per_second > MOST_FLOWS * PACKETS_PER_SECOND * 0.99
+        figures.at_limit |= most.packets_per_second > most_flows() * PACKETS_PER_SECOND * 0.99
         half = round(most.packets_per_second / 2 / PACKETS_PER_SECOND)
         figures.half.append(rig.run(road, half, effort.steady))
         say(f"    {road.name:10} {figures.half[-1]}")
     finally:
         road.stop()
+
+
+def most_flows() -> int:
+    """Return how many flows there can be: as many as the open-file limit allows calls, if that is fewer."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = min(OPEN_FILES, OPEN_FILES if hard == resource.RLIM_INFINITY else hard)
+    return min(MOST_FLOWS, FLOWS_PER_CALL * ((files - SPARE_FILES) // FILES_PER_CALL))
 
 
 def rounded(values: Iterable[float]) -> float | None:
