@@ -253,6 +253,8 @@ class Call:
         Its memory is free at once then. Left to the garbage collector, it would take a full collection,
         which stops all media for a tenth of a millisecond for each call there is.
         """
+        for stream in self.streams:
+            stream.sinks = stream.rtcp_sinks = ()
         for leg in self.legs:
             leg.peers.clear()
             leg.subscribers.clear()

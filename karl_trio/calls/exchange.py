@@ -12,12 +12,13 @@ from karl_trio.media.interfaces import Interface
 from karl_trio.media.ports import Port, PortPair
 
 from .call import Call
-from .faces import announce, close_face, open_face, settle_mux, tell_face
+from .faces import announce, begin_bundle, close_face, open_bundled_face, open_face, settle_mux, tell_face
 from .handling import mark, settle
 from .leg import Leg
 from .matching import is_final_reply
 from .media import Advertised, Face, FaceState, Media
 from .plan import MediaPlan, Plan, Role
+from .sharing import settle_bundles
 from .wiring import wire
 
 MAX_SUPERSEDED_FACES = 4
@@ -106,7 +107,7 @@ class Exchange:
                 listener_media.told_mid = media_plan.mid or media_plan.advertised.mid
             speaker_media.handling = self.plan.handling
             if media_plan.is_relayed:
-                self._face_listener(media_plan, ports, speaker, listener, listener_media)
+                self._face_listener(place, ports, speaker, listener)
                 self._face_speaker(ports, speaker_media, listener)
                 self._settle_mux(media_plan, speaker_media, listener_media)
                 if self.plan.role is Role.ANSWER:
@@ -117,6 +118,7 @@ class Exchange:
         for leftover in speaker.media:
             if leftover.index - 1 not in speaker.slots:
                 self._close_media(speaker, leftover, None, listener, listener.media_at(leftover.index - 1))
+        settle_bundles(self.call, self.plan, speaker, listener, self.now)
         settle(self.call, request, speaker, listener, self.now)
         wire(self.call)
         return listener
@@ -149,21 +151,22 @@ class Exchange:
         self.call.legs.append(leg)
         return leg
 
-    def _face_listener(
-        self,
-        media_plan: MediaPlan,
-        ports: OpenedPorts,
-        speaker: Leg,
-        listener: Leg,
-        media: Media,
-    ) -> None:
+    def _face_listener(self, place: int, ports: OpenedPorts, speaker: Leg, listener: Leg) -> None:
         """Make the face that the rewritten SDP tells the listener of the newest one."""
+        media_plan, bundle = self.plan.media[place], self.plan.bundle
+        media = listener.media[media_plan.slot]
         face = media_plan.listener_face
         current = media.current_face(speaker)
         if ports.listener is not None:
             face = self._open_face(ports.listener, self.plan.facing.listener, media, like=current)
+        elif media_plan.joins_bundle:
+            carrier = listener.media[self.plan.media[bundle.carrier].slot].latest_face(speaker)
+            assert carrier is not None
+            face = open_bundled_face(media, carrier, self.now)
         assert face is not None
         announce(face, self.now)
+        if bundle.is_offer and bundle.shares and place == bundle.carrier and face.bundle is None:
+            begin_bundle(self.call, face)
         face.serve(speaker, media_plan.advertised.endpoint)
         if face is not current:
             is_pending = self.plan.role is Role.OFFER and current is not None and listener.has_answered

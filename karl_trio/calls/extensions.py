@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from attrs import frozen
 
 from karl_trio.ng.requests import SdpRequest
-from karl_trio.sdp.extensions import Extension
+from karl_trio.rtp.extension import MAX_ID, MAX_LENGTH, Element
+from karl_trio.sdp.extensions import MID, Extension
 
 from .media import Media
 
@@ -35,6 +36,16 @@ class ExtensionPlan:
     told: tuple[Extension, ...] = ()
     hidden: frozenset[str] = frozenset()
     masked: tuple[Extension, ...] = ()
+
+
+def plan_extensions(
+    request: SdpRequest, said: Sequence[Extension], listener_media: Media | None, *, is_answer: bool
+) -> ExtensionPlan:
+    """Plan the extensions of a media; `said` is what the speaker maps."""
+    if not is_answer:
+        return offer_extensions(request, said)
+    masked = () if listener_media is None else listener_media.masked_extensions
+    return answer_extensions(request, said, masked)
 
 
 def offer_extensions(request: SdpRequest, offered: Sequence[Extension]) -> ExtensionPlan:
@@ -76,12 +87,29 @@ def _plan(
     )
 
 
+def changes_extensions(media: Media) -> bool:
+    """Whether the extensions of packets to and from a leg are other ones than those of its peers."""
+    return bool(media.hidden_extensions) or any(face.bundle is not None for face in media.faces)
+
+
+def name_element(listener: Media) -> tuple[Element, ...]:
+    """Return the element that tells a leg which of its media a packet belongs to, if it wants to be told."""
+    extension, name = listener.mid_extension, listener.name
+    if extension is None or name is None or extension.id > MAX_ID or len(name.encode()) > MAX_LENGTH:
+        return ()
+    return ((extension.id, name.encode()),)
+
+
 def common_ids(media: Media, listener: Media) -> frozenset[int]:
-    """Return the identifiers of the extensions that both legs of a flow have agreed to."""
+    """Return the identifiers of the extensions that both legs of a flow have agreed to.
+
+    The name of the media is not among them: it is between one leg and us.
+    """
     ours, theirs = _agreed(media), _agreed(listener)
     return frozenset([identifier for identifier, uri in ours.items() if theirs.get(identifier) == uri])
 
 
 def _agreed(media: Media) -> Mapping[int, str]:
     extensions = () if media.advertised is None else media.advertised.extensions
-    return {each.id: each.uri for each in extensions if each.uri not in media.hidden_extensions}
+    hidden = media.hidden_extensions | {MID}
+    return {each.id: each.uri for each in extensions if each.uri not in hidden}

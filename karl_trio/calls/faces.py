@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from karl_trio.endpoint import Endpoint
+from karl_trio.media.bundle import Bundle, BundledStream
 from karl_trio.media.interfaces import Interface
 from karl_trio.media.latch import Latch
 from karl_trio.media.ports import Port, PortPair
 from karl_trio.media.relay import Component, Stream
+from karl_trio.rtp.association import Marks
 
 from .call import Call
 from .media import Face, FaceState, Media
@@ -65,6 +67,9 @@ def tell_face(face: Face, media: Media, now: float) -> None:
     """Let the streams of a face know what the leg's SDP said of the media."""
     advertised = media.advertised
     assert advertised is not None
+    if face.bundle is not None:
+        _tell_bundled(face, face.bundle, media)
+        return
     endpoints = {Component.RTP: advertised.endpoint, Component.RTCP: advertised.rtcp_endpoint}
     for stream in face.streams:
         media.source_rules.apply(stream.latch)
@@ -85,6 +90,70 @@ def announce(face: Face, now: float) -> None:
         stream.latch.tell(now)
 
 
+def begin_bundle(call: Call, face: Face) -> None:
+    """Let other media join a face on its port."""
+    if face.rtcp is not None:
+        call.stop(face.rtcp)
+        face.rtcp = None
+    face.rtp.companion = None
+    face.bundle = Bundle.begin(face.rtp)
+    face.rtp = face.bundle.join()
+
+
+def join_bundle(call: Call, face: Face, carrier: Face) -> None:
+    """Move a face onto the port of another one, and close its own."""
+    assert carrier.bundle is not None
+    _stop(call, face)
+    face.rtcp, face.bundle, face.rtp = None, carrier.bundle, carrier.bundle.join()
+
+
+def open_bundled_face(media: Media, carrier: Face, now: float) -> Face:
+    """Make a face on the port of another one."""
+    assert carrier.bundle is not None
+    face = Face(
+        interface=carrier.interface,
+        rtp=carrier.bundle.join(),
+        rtcp=None,
+        peer=None,
+        keys=(),
+        state=FaceState.CURRENT,
+        bundle=carrier.bundle,
+    )
+    media.faces.append(face)
+    if media.advertised is not None:
+        tell_face(face, media, now)
+    return face
+
+
+def _tell_bundled(face: Face, bundle: Bundle, media: Media) -> None:
+    """Let a bundle know how the packets of one media are told from the others."""
+    advertised, member = media.advertised, face.rtp
+    assert isinstance(member, BundledStream)
+    assert advertised is not None
+    member.clock_rates = dict(advertised.clock_rates)
+    member.is_secure = advertised.is_secure
+    extension = media.mid_extension
+    bundle.describe(
+        Marks(
+            media=member.number,
+            mid=None if media.name is None else media.name.encode(),
+            mid_id=None if extension is None else extension.id,
+            payload_types=advertised.payload_types,
+            sources=advertised.sources,
+        )
+    )
+
+
+def tell_transport(bundle: Bundle, media: Media, now: float) -> None:
+    """Let a bundle know what the leg's SDP said of the media whose endpoint holds for all."""
+    assert media.advertised is not None
+    transport = bundle.transport
+    media.source_rules.apply(transport.latch)
+    transport.latch.reopen(media.advertised.endpoint, now)
+    transport.refresh()
+    transport.settle_twin(now)
+
+
 def settle_mux(call: Call, media: Media, *, is_muxed: bool) -> None:
     """Let RTCP share the RTP port of a media from now on, or not."""
     media.is_muxed = is_muxed
@@ -99,6 +168,15 @@ def settle_mux(call: Call, media: Media, *, is_muxed: bool) -> None:
 def close_face(call: Call, media: Media, face: Face) -> None:
     """Close a face of a media: its relays end and its ports go back."""
     media.faces.remove(face)
+    _stop(call, face)
+
+
+def _stop(call: Call, face: Face) -> None:
+    """End the relays of a face; a port that it shares stays open for the others."""
+    if isinstance(face.rtp, BundledStream) and face.bundle is not None:
+        face.bundle.leave(face.rtp)
+        if not face.bundle.members:
+            call.stop(face.bundle.transport)
     for stream in face.streams:
         call.stop(stream)
 

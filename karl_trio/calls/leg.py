@@ -35,6 +35,21 @@ class SentSdp:
     hidden: Mapping[int, HiddenMedia]
 
 
+@frozen(kw_only=True)
+class Bundling:
+    """What was said of a leg's bundles in the last offer from it and to it; media by their place from 0.
+
+    Attributes:
+        offers: what it offers to bundle and is going to be accepted so.
+        offered: what it was offered to bundle, in order.
+        is_only: all but the first of them only as long as they are bundled.
+    """
+
+    offers: tuple[int, ...] = ()
+    offered: tuple[int, ...] = ()
+    is_only: bool = False
+
+
 class Course(Enum):
     """Where the media of a leg goes (key `media-echo`)."""
 
@@ -91,6 +106,7 @@ class Leg:
         said: the last SDP that came from it.
         sent: the last SDP that it was sent.
         course: where its media goes.
+        bundling: which of its media share a port, or may.
     """
 
     tag: str | None
@@ -109,6 +125,7 @@ class Leg:
     said: str | None = None
     sent: SentSdp | None = None
     course: Course = Course.ONWARD
+    bundling: Bundling = Bundling()
 
     def goes_by(self, tag: str) -> bool:
         """Say whether a tag means this leg."""

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING
 from attrs import define, field, frozen
 
 from karl_trio.endpoint import Endpoint
+from karl_trio.media.bundle import Bundle
 from karl_trio.media.interfaces import Interface
 from karl_trio.media.latch import Latch, Learning
 from karl_trio.media.relay import Stream
 from karl_trio.sdp.attributes import Direction
-from karl_trio.sdp.extensions import Extension
+from karl_trio.sdp.extensions import MID, Extension
 from karl_trio.sdp.selection import OfferedCodecs
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Advertised:
         codec_names: such as "PCMU/8000", by payload type.
         payload_types: all that it names, also those that it does not explain.
         extensions: the RTP header extensions that it maps.
+        sources: the SSRCs that it names.
     """
 
     kind: str
@@ -63,6 +65,7 @@ class Advertised:
     codec_names: Mapping[int, str]
     payload_types: frozenset[int]
     extensions: tuple[Extension, ...] = ()
+    sources: tuple[int, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -119,6 +122,7 @@ class Face:
         peer: whose SDP it was opened for; None until somebody answers.
         keys: the endpoints in the SDPs that the leg was told of it for; empty for whatever comes first.
         superseded_at: when it was replaced, in seconds on Trio's clock.
+        bundle: what shares the port, where several media do.
     """
 
     interface: Interface
@@ -128,6 +132,7 @@ class Face:
     keys: tuple[Endpoint, ...]
     state: FaceState
     superseded_at: float = 0.0
+    bundle: Bundle | None = None
 
     @property
     def streams(self) -> Iterator[Stream]:
@@ -195,6 +200,12 @@ class Media:
         """What the leg knows the media by (a=mid), if it has a name."""
         own = None if self.advertised is None else self.advertised.mid
         return own or self.told_mid
+
+    @property
+    def mid_extension(self) -> Extension | None:
+        """The header extension in which the leg wants to be told, and tells, the name of the media."""
+        extensions = () if self.advertised is None else self.advertised.extensions
+        return next((each for each in extensions if each.uri == MID), None)
 
     @property
     def is_secure(self) -> bool:

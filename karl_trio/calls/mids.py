@@ -5,6 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import count
 
+from .media import Media
+
+
+def answered_mids(known: Sequence[Media | None]) -> list[str | None]:
+    """Return what each media of an answer is called: what the offer called it, if anything (RFC 5888, 9.1).
+
+    None stands for what the answer calls it, since nobody knows what the offer did.
+    """
+    advertised = [None if media is None else media.advertised for media in known]
+    return [None if each is None else each.mid or "" for each in advertised]
+
 
 def offered_mids(
     own: Sequence[str | None], known: Sequence[str | None], *, generates: bool
@@ -16,6 +27,8 @@ def offered_mids(
         known: what the other leg knows them by; that stays, as in rtpengine, for its answers use it.
         generates: give names to the media that have none.
     """
+    if not (generates or any(own) or any(known)):
+        return ("",) * len(own)
     taken = {mid for mid in known if mid}
     reserved = taken.union(mid for mid in own if mid)
     mids = []

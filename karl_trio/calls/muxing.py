@@ -11,6 +11,8 @@ from collections.abc import Collection
 
 from attrs import frozen
 
+from .media import Advertised, Media
+
 
 @frozen(kw_only=True)
 class MuxPlan:
@@ -28,6 +30,28 @@ class MuxPlan:
     speaker_mux: bool | None = None
     listener_mux: bool | None = None
     accepts_mux: bool | None = None
+
+
+def plan_mux(
+    wishes: Collection[str], advertised: Advertised, listener_media: Media | None, *, is_answer: bool
+) -> MuxPlan:
+    """Plan an offer or answer.
+
+    Args:
+        wishes: the words of `rtcp-mux`.
+        advertised: what the speaker says of the media.
+    """
+    if not advertised.is_rtp:
+        return MuxPlan()
+    is_in_use = listener_media is not None and listener_media.is_muxed
+    if not is_answer:
+        return offer_mux(wishes, is_offered=advertised.offers_mux, is_in_use=is_in_use)
+    offer = None if listener_media is None else listener_media.advertised
+    return answer_mux(
+        is_accepted=advertised.offers_mux,
+        was_offered=offer is not None and offer.offers_mux,
+        reply=None if listener_media is None else listener_media.accepts_mux,
+    )
 
 
 def offer_mux(wishes: Collection[str], *, is_offered: bool, is_in_use: bool) -> MuxPlan:

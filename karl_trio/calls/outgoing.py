@@ -12,6 +12,7 @@ from karl_trio.sdp.manipulation import SESSION, media_kind
 from karl_trio.sdp.rewrite import MediaChanges, SessionChanges, rewrite
 from karl_trio.sdp.selection import Formats
 
+from .bundling import names_of
 from .exchange import OpenedPorts
 from .hidden import without
 from .leg import SentSdp
@@ -40,10 +41,7 @@ def write_sdp(plan: Plan, opened: Sequence[OpenedPorts], loop_mark: str) -> Outg
     before = None if listener is None else listener.sent
     chosen = plan.codecs.formats
     media = tuple(
-        [
-            _media_changes(plan, each, chosen.get(place), opened[place])
-            for place, each in enumerate(plan.media)
-        ]
+        [_media_changes(plan, place, chosen.get(place), opened) for place in range(len(plan.media))]
     )
     description = plan.description
     if plan.hidden:
@@ -68,6 +66,7 @@ def write_sdp(plan: Plan, opened: Sequence[OpenedPorts], loop_mark: str) -> Outg
                 origin_session_id=session_id,
                 origin_version=version,
                 session_name=name,
+                bundle=names_of(plan.media, plan.bundle.group),
                 loop_mark=loop_mark if "loop-protect" in request.flags else None,
                 attributes=plan.attribute_changes.get(SESSION),
             ),
@@ -97,9 +96,9 @@ def write_sdp(plan: Plan, opened: Sequence[OpenedPorts], loop_mark: str) -> Outg
 
 
 def _media_changes(
-    plan: Plan, media: MediaPlan, formats: Formats | None, opened: OpenedPorts
+    plan: Plan, place: int, formats: Formats | None, opened: Sequence[OpenedPorts]
 ) -> MediaChanges:
-    request = plan.request
+    request, media, bundle = plan.request, plan.media[place], plan.bundle
     interface = plan.facing.listener
     attributes = None
     if plan.attribute_changes:
@@ -115,15 +114,18 @@ def _media_changes(
             attributes=attributes if is_untouched else None,
         )
     address = request.media_address or interface.advertised
-    rtp, rtcp = _listener_ports(media, opened)
-    shows_rtcp = media.section.is_rtp and "no-rtcp-attribute" not in request.flags
+    source = bundle.carrier if bundle.shares and place in bundle.group else place
+    rtp, rtcp = _listener_ports(plan.media[source], opened[source])
+    is_portless = bundle.is_strict and bundle.is_bundle_only(place)
+    shows_rtcp = media.section.is_rtp and "no-rtcp-attribute" not in request.flags and not is_portless
     rtcp_port = rtcp.port if media.mux.tells_rtcp and rtcp is not None else rtp.port
     return MediaChanges(
         address=address,
-        port=rtp.port,
+        port=0 if is_portless else rtp.port,
         rtcp_port=rtcp_port if shows_rtcp else None,
         rtcp_address=address if "full-rtcp-attribute" in request.flags else None,
-        rtcp_mux=media.mux.tells_mux,
+        rtcp_mux=media.mux.tells_mux and not is_portless,
+        is_bundle_only=bundle.is_bundle_only(place),
         protocol=media.protocol,
         mid=media.mid,
         on_hold=media.section.is_on_hold and "zero-address" not in request.replace,

@@ -24,16 +24,29 @@ from karl_trio.sdp.description import Description, MediaSection
 from karl_trio.sdp.manipulation import AttributeChanges, is_media_kind, manipulations
 from karl_trio.sdp.selection import OfferedCodecs
 
+from .bundling import (
+    BundlePlan,
+    accepted_by,
+    bundled,
+    fill_in,
+    is_bundle_wanted,
+    is_bundled,
+    media_of,
+    offered_by,
+    plan_answer,
+    plan_offer,
+    without_unbundled,
+)
 from .codecs import EVERYTHING, KEEPING_CODECS, CodecChoice, Negotiated, choose_codecs
-from .extensions import ExtensionPlan, answer_extensions, offer_extensions
+from .extensions import ExtensionPlan, plan_extensions
 from .facing import Facing, choose_facing
 from .handling import handling_of
 from .hidden import NOTHING_HIDDEN, HiddenMedia, hide, is_removed, reveal
 from .leg import Leg, SentSdp
 from .matching import Parties
 from .media import Advertised, Face, Handling, Media, SourceRules
-from .mids import offered_mids
-from .muxing import MuxPlan, answer_mux, offer_mux
+from .mids import answered_mids, offered_mids
+from .muxing import MuxPlan, plan_mux
 from .reuse import face_to_use_again
 from .slots import Slots, slots_of_answer, slots_of_offer
 
@@ -67,6 +80,7 @@ class MediaPlan:
             speaker says.
         speaker_packet_time: what the speaker is to be told in the answer; None for nothing new.
         extensions: which RTP header extensions the listener is told of.
+        joins_bundle: the face that the listener is told of is a new one on the port of its bundle.
     """
 
     slot: int
@@ -83,6 +97,24 @@ class MediaPlan:
     packet_time: int | None
     speaker_packet_time: int | None
     extensions: ExtensionPlan
+    joins_bundle: bool = False
+
+    @property
+    def told_mid(self) -> str:
+        """What the listener is told that the media is called, "" for nothing."""
+        return (self.section.mid if self.mid is None else self.mid) or ""
+
+    @property
+    def rejected(self) -> MediaPlan:
+        """The plan for the media when it is shown as rejected after all."""
+        return evolve(
+            self,
+            is_relayed=False,
+            listener_face=None,
+            opens_listener_face=False,
+            opens_speaker_face=False,
+            joins_bundle=False,
+        )
 
     @property
     def needs_rtcp_port(self) -> bool:
@@ -102,6 +134,7 @@ class Plan:
         source_rules: how the speaker's real endpoints are learned.
         handling: what else is to be done with the speaker's media.
         facing: the interfaces that new faces toward the legs are opened on.
+        bundle: which media share a port.
     """
 
     role: Role
@@ -115,6 +148,7 @@ class Plan:
     source_rules: SourceRules
     handling: Handling
     facing: Facing
+    bundle: BundlePlan
 
     def told_codecs(self, place: int) -> OfferedCodecs:
         """Return what the listener is told of the codecs of a media, given by its place from 0."""
@@ -151,13 +185,16 @@ def make_plan(
         description = reveal(description, told.hidden)
     if role is Role.OFFER:
         slots = slots_of_offer(description, speaker)
+        speaker_group = offered_by(speaker, listener, request.bundle, description)
     else:
         slots = slots_of_answer(description, informed)
+        speaker_group = accepted_by(informed, description)
         _refuse_what_was_not_offered(description, slots, informed, listener)
+    description = fill_in(description, speaker_group)
     speaker_family = family_used(description, request)
     facing = choose_facing(interfaces, request, informed, listener, speaker_family)
     refuse_dangerous(description, request, allow_loopback=facing.speaker.is_loopback)
-    mids = _mids(role, request, description, slots, listener)
+    mids = _mids(role, request, description, slots, speaker, listener)
     media = tuple(
         _plan_media(
             role,
@@ -165,8 +202,8 @@ def make_plan(
             section,
             mids[place],
             slots[place],
-            _media_of(speaker, slots[place]),
-            _media_of(listener, slots[place]),
+            media_of(speaker, slots[place]),
+            media_of(listener, slots[place]),
             speaker,
             listener,
             facing.listener,
@@ -175,9 +212,14 @@ def make_plan(
     )
     codecs = _choose_codecs(role, request, media, told, listener)
     if codecs.emptied:
-        media = tuple(
-            _rejected(plan) if place in codecs.emptied else plan for place, plan in enumerate(media)
-        )
+        media = tuple(plan.rejected if place in codecs.emptied else plan for place, plan in enumerate(media))
+    hidden = _hidden(role, request, description, listener)
+    if role is Role.ANSWER:
+        media = without_unbundled(media, speaker_group, informed)
+        bundle = plan_answer(media, speaker_group, speaker, listener)
+    else:
+        bundle = plan_offer(media, speaker_group, hidden, speaker, listener, request.bundle)
+    media = bundled(media, bundle, speaker, listener)
     return Plan(
         role=role,
         parties=parties,
@@ -185,11 +227,12 @@ def make_plan(
         description=description,
         media=media,
         codecs=codecs,
-        hidden=_hidden(role, request, description, listener),
+        hidden=hidden,
         attribute_changes=attribute_changes,
         source_rules=source_rules(request, settings),
         handling=handling_of(request),
         facing=facing,
+        bundle=bundle,
     )
 
 
@@ -224,13 +267,6 @@ def _choose_codecs(
     return choose_codecs(request, negotiated, is_answer=is_answer)
 
 
-def _rejected(plan: MediaPlan) -> MediaPlan:
-    """Return the plan for a media that is shown as rejected after all."""
-    return evolve(
-        plan, is_relayed=False, listener_face=None, opens_listener_face=False, opens_speaker_face=False
-    )
-
-
 def _hidden(
     role: Role, request: SdpRequest, description: Description, listener: Leg | None
 ) -> Mapping[int, HiddenMedia]:
@@ -253,10 +289,6 @@ def source_rules(request: SdpRequest, settings: Settings) -> SourceRules:
         asymmetric="asymmetric" in request.flags,
         handover="media-handover" in request.flags,
     )
-
-
-def _media_of(leg: Leg | None, slot: int) -> Media | None:
-    return leg.media[slot] if leg is not None and slot < len(leg.media) else None
 
 
 def family_used(description: Description, request: SdpRequest) -> Family | None:
@@ -297,7 +329,7 @@ def _refuse_what_was_not_offered(
     if informed is not None and informed.slots and len(slots) > len(informed.slots):
         raise InvalidSdp("the answer has more media than the offer")
     for section, slot in zip(description.media, slots, strict=True):
-        media = _media_of(listener, slot)
+        media = media_of(listener, slot)
         if section.port and media is not None and media.kind not in ("", section.kind):
             raise InvalidSdp(f"{section.kind} is no answer to {media.kind}")
 
@@ -335,6 +367,7 @@ def advertised_by(section: MediaSection, request: SdpRequest, before: Advertised
         is_rejected=section.port == 0,
         clock_rates=section.clock_rates,
         extensions=section.extensions if section.is_rtp else (),
+        sources=section.sources,
         codec_names={codec.payload_type: f"{codec.name}/{codec.clock_rate}" for codec in section.codecs},
         payload_types=frozenset(
             [PAYLOAD_TYPES[number] for number in section.formats if number in PAYLOAD_TYPES]
@@ -355,7 +388,7 @@ def _plan_media(
     listener_interface: Interface,
 ) -> MediaPlan:
     advertised = advertised_by(section, request, None if speaker_media is None else speaker_media.advertised)
-    mux = _plan_mux(role, request, advertised, listener_media)
+    mux = plan_mux(request.rtcp_mux, advertised, listener_media, is_answer=role is Role.ANSWER)
     is_refused = role is Role.ANSWER and (
         listener_media is None or listener_media.advertised is None or listener_media.advertised.is_rejected
     )
@@ -390,7 +423,9 @@ def _plan_media(
         speaker_packet_time=_packet_time(role, section, request.ptime_reverse),
         mid=mid,
         mux=mux,
-        extensions=_plan_extensions(role, request, advertised, listener_media),
+        extensions=plan_extensions(
+            request, advertised.extensions, listener_media, is_answer=role is Role.ANSWER
+        ),
     )
 
 
@@ -402,20 +437,22 @@ def _told_direction(advertised: Advertised, listener_media: Media | None) -> Dir
 
 
 def _mids(
-    role: Role, request: SdpRequest, description: Description, slots: Slots, listener: Leg | None
+    role: Role,
+    request: SdpRequest,
+    description: Description,
+    slots: Slots,
+    speaker: Leg | None,
+    listener: Leg | None,
 ) -> Sequence[str | None]:
-    """Return what the listener is told that each media is called; None for what the speaker calls it."""
-    told = [_media_of(listener, slot) for slot in slots]
-    advertised = [None if media is None else media.advertised for media in told]
+    told = [media_of(listener, slot) for slot in slots]
     if role is Role.ANSWER:
-        # An answer calls the media what the offer called it, if anything (RFC 5888, 9.1).
-        return [None if each is None else each.mid or "" for each in advertised]
-    known = [None if media is None else media.name for media in told]
-    own = [section.mid for section in description.media]
-    generates = "generate-mid" in request.flags
-    if not (generates or any(own) or any(known)):
-        return [None] * len(own)
-    return offered_mids(own, known, generates=generates)
+        return answered_mids(told)
+    has_bundle = is_bundled(listener, speaker)
+    return offered_mids(
+        [section.mid for section in description.media],
+        [None if media is None else media.name for media in told],
+        generates="generate-mid" in request.flags or is_bundle_wanted(request.bundle, has_bundle=has_bundle),
+    )
 
 
 def _packet_time(role: Role, section: MediaSection, wish: int | None) -> int | None:
@@ -431,31 +468,3 @@ def _protocol(role: Role, request: SdpRequest, section: MediaSection, listener_m
     if request.transport_protocol is not None and section.is_rtp:
         return request.transport_protocol
     return section.protocol
-
-
-def _plan_extensions(
-    role: Role, request: SdpRequest, advertised: Advertised, listener_media: Media | None
-) -> ExtensionPlan:
-    if role is Role.OFFER:
-        return offer_extensions(request, advertised.extensions)
-    masked = () if listener_media is None else listener_media.masked_extensions
-    return answer_extensions(request, advertised.extensions, masked)
-
-
-def _plan_mux(
-    role: Role, request: SdpRequest, advertised: Advertised, listener_media: Media | None
-) -> MuxPlan:
-    if not advertised.is_rtp:
-        return MuxPlan()
-    if role is Role.OFFER:
-        return offer_mux(
-            request.rtcp_mux,
-            is_offered=advertised.offers_mux,
-            is_in_use=listener_media is not None and listener_media.is_muxed,
-        )
-    offer = None if listener_media is None else listener_media.advertised
-    return answer_mux(
-        is_accepted=advertised.offers_mux,
-        was_offered=offer is not None and offer.offers_mux,
-        reply=None if listener_media is None else listener_media.accepts_mux,
-    )

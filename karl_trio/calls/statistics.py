@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from karl_trio.endpoint import Endpoint
@@ -238,6 +239,8 @@ def _media_flags(media: Media, leg: Leg) -> list[str]:
             flags.append("recv")
     if media.is_muxed:
         flags.append("rtcp-mux")
+    if any(face.bundle is not None for face in media.faces):
+        flags.append("bundle")
     if leg.course is not Course.ONWARD:
         flags.append(leg.course.value)
     if media.handling.nat_wait:
@@ -262,6 +265,7 @@ def _stream_tree(stream: Stream, face: Face, call: Call) -> Tree:
         flags.append("media handover")
     if stream.promotion is not None and stream.promotion.is_active:
         flags.append("kernelized")
+    sockets = _counting(face, stream)
     tree: Tree = {
         "local port": stream.port.endpoint.port,
         "local address": face.interface.advertised,
@@ -271,15 +275,22 @@ def _stream_tree(stream: Stream, face: Face, call: Call) -> Tree:
         "learning": latch.state.value,
         "last packet": _unix_time(stream.last_packet, call),
         "flags": flags,
-        "stats": {"packets": stream.packets, "bytes": stream.octets, "errors": stream.errors},
+        "stats": {
+            "packets": stream.packets,
+            "bytes": stream.octets,
+            "errors": sum(each.errors for each in sockets),
+        },
         "stats_out": {
             "packets": stream.packets_out,
             "bytes": stream.octets_out,
             "errors": stream.errors_out,
         },
     }
-    if stream.drops or stream.queue_drops:
-        tree["drops"] = {**stream.drops, **({"queue_full": stream.queue_drops} if stream.queue_drops else {})}
+    drops = Counter({"queue_full": sum(each.queue_drops for each in sockets)})
+    for each in sockets:
+        drops.update(each.drops)
+    if +drops:
+        tree["drops"] = dict(+drops)
     if stream.last_kernel_packet is not None:
         tree["last kernel packet"] = _unix_time(stream.last_kernel_packet, call)
     newest = stream.receptions.newest
@@ -290,6 +301,13 @@ def _stream_tree(stream: Stream, face: Face, call: Call) -> Tree:
 
 def _unix_time(at: float, call: Call) -> int:
     return int(call.created + at - call.created_at)
+
+
+def _counting(face: Face, stream: Stream) -> tuple[Stream, ...]:
+    """Return what counted the drops of a stream: for the first of a bundle also what belongs to no media."""
+    if face.bundle is None or not face.bundle.is_first(stream):
+        return (stream,)
+    return (stream, face.bundle.transport)
 
 
 def _family(endpoint: Endpoint) -> str:
@@ -332,6 +350,7 @@ def _totals(call: Call) -> Tree:
         received[stream.component] += stream.tally
         errors[stream.component] += stream.errors
         sent += stream.tally_out
+    errors[Component.RTP] += sum([transport.errors for transport in _transports(call)])
     in_all = sum(received.values())
     return {
         **{
@@ -346,4 +365,11 @@ def _totals(call: Call) -> Tree:
         "bytes-received": octets_of(in_all),
         "packets-sent": packets_of(sent),
         "bytes-sent": octets_of(sent),
+    }
+
+
+def _transports(call: Call) -> Iterable[Stream]:
+    """Go through the streams of bundles, each once: what they dropped belongs to no media."""
+    return {
+        face.bundle.transport for _, media in call.media for face in media.faces if face.bundle is not None
     }

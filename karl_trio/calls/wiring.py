@@ -13,7 +13,7 @@ from karl_trio.media.sinks import Sink
 from karl_trio.sdp.selection import OfferedCodecs
 
 from .call import Call
-from .extensions import common_ids
+from .extensions import changes_extensions, common_ids, name_element
 from .filtering import rtcp_filter, rtp_filter
 from .leg import Course, Heard, Leg, Subscription
 from .media import Face, Media
@@ -106,9 +106,10 @@ class Flow:
     @property
     def rtp_sink(self) -> Sink:
         media, listener_media = self.media, self.listener_media
-        if not (media.hidden_extensions or listener_media.hidden_extensions) or media.is_secure:
+        if not (changes_extensions(media) or changes_extensions(listener_media)) or media.is_secure:
             return self.face.rtp
-        return ExtensionFilter(self.face.rtp, common_ids(media, listener_media))
+        name = () if self.face.bundle is None else name_element(listener_media)
+        return ExtensionFilter(self.face.rtp, common_ids(media, listener_media), name)
 
     @property
     def rtcp_stream(self) -> Stream:

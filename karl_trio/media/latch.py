@@ -191,6 +191,7 @@ class Latch:
         handover: let a new source displace a believed one that has fallen silent.
         told: the leg knows of our port; before that, nothing can come from it.
         follows: this is an RTCP stream, which believes only the host that its RTP came from.
+        is_shared: several media come in here, and a source proves itself by the packets of them all.
         advertised: the endpoint from SDP; None until there is one.
         state: how far learning has come.
         source: who is believed; None while nobody is.
@@ -204,6 +205,7 @@ class Latch:
     handover: bool = field(default=False, kw_only=True)
     told: bool = field(default=True, kw_only=True)
     follows: bool = field(default=False, kw_only=True)
+    is_shared: bool = field(default=False, kw_only=True)
     advertised: Endpoint | None = field(default=None, kw_only=True)
     state: State = field(default=State.UNADVERTISED, kw_only=True)
     source: Endpoint | None = field(default=None, kw_only=True)
@@ -362,6 +364,8 @@ class Latch:
 
     def _is_proven(self, source: Endpoint, rank: Rank, ssrc: int, payload_type: int, now: float) -> bool:
         trial = self._trial
+        if self.is_shared:
+            ssrc = payload_type = 0
         if (
             trial is None
             or (trial.source, trial.ssrc, trial.payload_type) != (source, ssrc, payload_type)

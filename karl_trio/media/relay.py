@@ -63,7 +63,7 @@ NO_MARKER = 0xFF7F
 _buffer = bytearray(MAX_DATAGRAM)
 _whole = memoryview(_buffer)
 _views = [_whole[:size] for size in range(USUAL_SIZE + 1)]
-_unpack_header = struct.Struct("!HHII").unpack_from
+unpack_header = struct.Struct("!HHII").unpack_from
 
 
 def _no_twin(_: bytearray) -> int:
@@ -243,7 +243,7 @@ class Stream:
         except OSError as error:
             self._drop_unread(error)
             return
-        word, sequence, timestamp, ssrc = _unpack_header(_buffer)
+        word, sequence, timestamp, ssrc = unpack_header(_buffer)
         if word & NO_MARKER != self._word or ssrc != self._ssrc or size < RTP_HEADER or self._is_doubtful:
             assert self._peer is not None, "there is no twin"
             self._deal(size, self._peer, now)
@@ -384,7 +384,7 @@ class Stream:
         if size < RTP_HEADER:
             self.drop("too_short")
             return
-        word, sequence, timestamp, ssrc = _unpack_header(_buffer)
+        word, sequence, timestamp, ssrc = unpack_header(_buffer)
         payload_type = word & 0x7F
         if not self._accept(source, ssrc, payload_type, now):
             self.drop("foreign_source")

@@ -104,7 +104,7 @@ KEYS: dict[str, Key] = {
     "sdp-attr": Key("Attribute lines to add, remove or substitute.", Kind.DICTIONARY),
     "sdp-media-remove": Key("Kinds of media to remove from the SDP.", Kind.LIST),
     "extmap": Key("RTP header extensions to strip or mask.", Kind.EXTENSIONS),
-    "bundle": Key("How several media share a port (RFC 8843).", Kind.WORDS),
+    "bundle": Key("How several media share a port (RFC 9143).", Kind.WORDS),
     "rtcp-mux": Key("How RTP and RTCP share a port (RFC 5761).", Kind.WORDS),
     "transport-protocol": Key("The transport protocol of the outgoing SDP.", Kind.WORD),
     "codec": Key("Codecs to strip, offer, mask, transcode and so on.", Kind.CODEC),

@@ -107,7 +107,7 @@ WORDS: dict[str, dict[str, Flag]] = {
         "accept": Flag("Accepts several media on one port."),
         "offer": Flag("Offers several media on one port."),
         "require": Flag("Offers several media on one port and nothing else."),
-        "strict": Flag("Leaves out media that cannot share the port."),
+        "strict": Flag("The same, with port 0 for all media but the first (RFC 9143)."),
         "reject": Flag("Refuses several media on one port."),
     },
     "t38": {

@@ -25,7 +25,8 @@ MAX_ONE_BYTE_ID = 14
 """15 is reserved (RFC 8285, 4.2)."""
 
 MAX_ONE_BYTE_LENGTH = 16
-MAX_TWO_BYTE_LENGTH = 255
+MAX_ID = MAX_LENGTH = 255
+"""Of the two-byte form."""
 
 _FIXED_SIZE = 12
 _HAS_EXTENSION = 0x10

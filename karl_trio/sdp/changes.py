@@ -15,6 +15,7 @@ class SessionChanges:
 
     Attributes:
         origin_address: a literal address of either family.
+        bundle: the names (a=mid) of the media that share a port; empty for none.
         loop_mark: written as a=rtpengine, so that a later proxy knows we were here.
         attributes: made to the section when it is written.
     """
@@ -24,6 +25,7 @@ class SessionChanges:
     origin_session_id: str | None = None
     origin_version: int | None = None
     session_name: str | None = None
+    bundle: tuple[str, ...] = ()
     loop_mark: str | None = None
     attributes: AttributeChanges | None = None
 
@@ -34,13 +36,14 @@ class MediaChanges:
 
     Attributes:
         address: ours, for the c= line; its family is used even where a zero address is written.
-        port: ours for RTP, or for whatever runs there; 0 rejects the media.
+        port: ours for RTP, or for whatever runs there; 0 rejects the media, unless it is bundle-only.
         rtcp_port: for a=rtcp; None leaves that attribute out. In an offer of rtcp-mux it is the
             port for those who do not want to mux; once mux is settled it is the RTP port.
         rtcp_address: for an a=rtcp with an address.
         rtcp_mux: whether a=rtcp-mux is written.
         protocol: for the m= line, None for the sender's.
         mid: another a=mid than the sender's; empty for none, as in the answer to an offer without.
+        is_bundle_only: it is there only as long as it is bundled.
         on_hold: write a zero address in c=.
         formats: the formats that are left, in their new order; None for all.
         ptime: milliseconds of audio in a packet, None for what the sender wants.
@@ -59,6 +62,7 @@ class MediaChanges:
     rtcp_mux: bool = False
     protocol: str | None = None
     mid: str | None = None
+    is_bundle_only: bool = False
     on_hold: bool = False
     formats: tuple[str, ...] | None = None
     ptime: int | None = None

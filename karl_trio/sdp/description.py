@@ -91,6 +91,18 @@ class Description:
         return self.fields.get("s", ("-",))[0]
 
     @property
+    def bundle(self) -> Sequence[str]:
+        """The names (a=mid) of the media that are to share a port (a=group:BUNDLE, RFC 9143).
+
+        There may be several such groups; the first one counts.
+        """
+        for value in self.attributes.every("group"):
+            kind, *mids = value.split()
+            if kind == "BUNDLE":
+                return mids
+        return ()
+
+    @property
     def loop_marks(self) -> Sequence[str]:
         """The marks of the media proxies that this SDP went through with ``loop-protect``."""
         return self.attributes.every("rtpengine")

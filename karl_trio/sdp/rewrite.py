@@ -64,7 +64,7 @@ def rewrite(description: Description, session: SessionChanges, media: Sequence[M
 def _stages(section: MediaSection, changes: MediaChanges) -> tuple[MediaStage, ...]:
     if changes.untouched:
         return UNTOUCHED_STAGES
-    if not changes.port:
+    if not changes.port and not changes.is_bundle_only:
         return REJECTED_STAGES
     return RTP_STAGES if section.is_rtp else PASSED_STAGES
 
@@ -117,6 +117,11 @@ def _loop_mark(_description: Description, changes: SessionChanges, lines: Lines)
         lines.append(f"a=rtpengine:{changes.loop_mark}")
 
 
+def _bundle(_description: Description, changes: SessionChanges, lines: Lines) -> None:
+    if changes.bundle:
+        lines.append(f"a=group:BUNDLE {' '.join(changes.bundle)}")
+
+
 def _session_attributes(description: Description, _changes: SessionChanges, lines: Lines) -> None:
     lines.extend([line for name, line in description.attributes.entries if name not in CONSUMED])
 
@@ -128,6 +133,7 @@ SESSION_STAGES: tuple[SessionStage, ...] = (
     _session_bandwidth,
     _timing,
     _loop_mark,
+    _bundle,
     _session_attributes,
 )
 
@@ -183,6 +189,8 @@ def _identification(section: MediaSection, changes: MediaChanges, lines: Lines) 
     if mid:
         lines.append(f"a=mid:{mid}")
     lines.extend(f"a=label:{label}" for label in section.attributes.every("label"))
+    if changes.is_bundle_only:
+        lines.append("a=bundle-only")
 
 
 def _codecs(section: MediaSection, changes: MediaChanges, lines: Lines) -> None:

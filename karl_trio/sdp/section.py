@@ -128,6 +128,23 @@ class MediaSection:
         )
 
     @property
+    def has_dtls(self) -> bool:
+        """Whether keys are to come from DTLS (RFC 5763)."""
+        return "fingerprint" in self.attributes or "fingerprint" in self.session
+
+    @property
+    def is_bundle_only(self) -> bool:
+        """Whether port 0 does not mean that it is rejected, as long as it is bundled (RFC 9143, 6)."""
+        return not self.port and "bundle-only" in self.attributes
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The SSRCs that are named here (RFC 5576, 4.1), each once."""
+        named = [value.partition(" ")[0] for value in self.attributes.every("ssrc")]
+        numbers = [int(text) for text in named if text.isascii() and text.isdigit() and len(text) <= 10]
+        return tuple(dict.fromkeys(numbers))
+
+    @property
     def has_ice(self) -> bool:
         return "ice-ufrag" in self.attributes or "ice-ufrag" in self.session
 

@@ -6,6 +6,7 @@ import pytest
 from trio.testing import wait_all_tasks_blocked
 
 from karl_trio.errors import NgError
+from karl_trio.media.extensions import ExtensionFilter
 
 from .proxy import sdp
 
@@ -13,6 +14,17 @@ CALL_IDS = ("call-1", "call-2")
 TAGS = ("alice", "bob", "carol")
 BRANCHES = (None, None, "z9hG4bK-1", "z9hG4bK-2")
 DIRECTIONS = (None, None, "sendonly", "recvonly", "inactive")
+
+
+BUNDLES = (None, None, ["accept"], ["offer"], ["require"], ["strict"], ["accept", "require"], ["reject"])
+
+
+def bundled(body, bundle_only):
+    """Name the media of an SDP by their number, and put them all into a bundle."""
+    first, *sections = body.split("m=")
+    names = [str(number) for number, _ in enumerate(sections, 1)]
+    named = [f"m={text}a=mid:{name}\r\n{bundle_only}" for name, text in zip(names, sections, strict=True)]
+    return f"{first}a=group:BUNDLE {' '.join(names)}\r\n" + "".join(named)
 
 
 class Chaos:
@@ -30,6 +42,8 @@ class Chaos:
             (kind, choose((0, 4000, 4000, 4020, 4040)), choose(((), (), ("rtcp-mux",)))) for kind in kinds
         ]
         body = sdp(0, media=media, direction=choose(DIRECTIONS))
+        if choose((True, False)):
+            body = bundled(body, choose(("", "", "a=bundle-only\r\n")))
         return (
             body
             if self.random.random() < 0.95
@@ -47,6 +61,7 @@ class Chaos:
                         to_tag=choose((None, None, *TAGS)),
                         via_branch=choose(BRANCHES),
                         rtcp_mux=choose((None, None, ["demux"], ["require"], ["accept"])),
+                        bundle=choose(BUNDLES),
                         **keys,
                     )
                 case 4 | 5 | 6 | 7:
@@ -74,12 +89,29 @@ def check_books(calls, interfaces):
         for stream in call.streams:
             for sink in (*stream.sinks, *stream.rtcp_sinks):
                 # A filter stands before its stream.
-                target = getattr(sink, "stream", sink)
+                target = sink
+                while isinstance(target, ExtensionFilter):
+                    target = target.sink
+                target = getattr(target, "stream", target)
                 assert id(target) in open_streams
                 assert target is not stream
+        check_bundles(call)
     # One port of a pair may be spare, or closed but still counted.
-    pairs = {(stream.port.endpoint.address, stream.port.endpoint.port // 2) for stream in streams}
-    assert len(streams) <= sum(pool.in_use for pool in interfaces.pools) <= 2 * len(pairs)
+    ports = {stream.port.endpoint for stream in streams}
+    pairs = {(port.address, port.port // 2) for port in ports}
+    assert len(ports) <= sum(pool.in_use for pool in interfaces.pools) <= 2 * len(pairs)
+
+
+def check_bundles(call):
+    """Whoever shares a port is a member of its bundle, and the port is relayed as long as there is one."""
+    members = [face for leg in call.legs for media in leg.media for face in media.faces if face.bundle]
+    for face in members:
+        assert face.bundle.members[face.rtp.number] is face.rtp
+        assert face.rtp.port is face.bundle.transport.port
+        assert face.rtcp is None
+        assert face.bundle.transport in call.relayed
+    bundles = {id(face.bundle): face.bundle for face in members}.values()
+    assert sum(len(bundle.members) for bundle in bundles) == len(members)
 
 
 @pytest.mark.parametrize("seed", range(12))
