@@ -141,6 +141,13 @@ class Face:
             yield self.rtcp
 
     @property
+    def sockets(self) -> Iterator[Stream]:
+        """The streams that have its ports, which other media may share."""
+        yield self.rtp if self.bundle is None else self.bundle.transport
+        if self.rtcp is not None:
+            yield self.rtcp
+
+    @property
     def last_packet(self) -> float:
         return max(stream.last_packet for stream in self.streams)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from attrs import frozen
@@ -26,25 +27,28 @@ def wire(call: Call) -> None:
     on hold is sent nothing); RTCP goes on whatever the direction (RFC 3264, 5.1 and 8.4). On its way to one
     leg it may have to pass a filter.
     """
+    leads: defaultdict[Stream, set[Stream]] = defaultdict(set)
     for leg, media in call.media:
         if call.drops_traffic or leg.course is not Course.ONWARD:
-            _divert(call, leg, media)
+            _divert(call, leg, media, leads)
             continue
         flows = tuple(flows_from(leg, media))
         rtp_sinks = tuple(sink for flow in flows if flow.carries_rtp for sink in _rtp_sinks(call, flow))
         rtcp_sinks = tuple(_rtcp_sink(flow) for flow in flows)
-        onward = frozenset(flow.face.rtp for flow in flows if flow.carries_rtp)
-        rtcp_onward = frozenset(flow.rtcp_stream for flow in flows)
+        onward = {next(flow.face.sockets) for flow in flows if flow.carries_rtp}
+        rtcp_onward = {flow.rtcp_socket for flow in flows}
         types = media.payload_types.union(*(flow.listener_media.payload_types for flow in flows))
         for face in media.faces:
             face.rtp.payload_types |= types
             face.rtp.sinks = rtp_sinks
             face.rtp.rtcp_sinks = rtcp_sinks
-            call.circles.lead(face.rtp, onward | rtcp_onward if face.rtp.is_muxed else onward)
+            leads[next(face.sockets)] |= onward | rtcp_onward if face.rtp.is_muxed else onward
             if face.rtcp is not None:
                 face.rtcp.rtcp_sinks = rtcp_sinks
-                call.circles.lead(face.rtcp, rtcp_onward)
-    call.circles.settle(call.streams)
+                leads[face.rtcp] |= rtcp_onward
+    for stream, streams in leads.items():
+        call.circles.lead(stream, streams)
+    call.circles.settle(leads)
 
 
 def _rtp_sinks(call: Call, flow: Flow) -> Iterator[Sink]:
@@ -61,14 +65,15 @@ def _rtcp_sink(flow: Flow) -> Sink:
     return rtcp_filter(stream, stream, flow.listener_media)
 
 
-def _divert(call: Call, leg: Leg, media: Media) -> None:
+def _divert(call: Call, leg: Leg, media: Media, leads: defaultdict[Stream, set[Stream]]) -> None:
     """Let what a leg sends go to nobody else. Its RTCP would speak of what nobody gets."""
     echoes = leg.course is Course.BACK and not call.drops_traffic and media.is_sending and media.is_receiving
     for face in media.faces:
         face.rtp.sinks = (Echo(face.rtp),) if echoes else ()
         for stream in face.streams:
             stream.rtcp_sinks = ()
-            call.circles.lead(stream, (stream,) if stream.sinks else ())
+        for socket in face.sockets:
+            leads[socket] |= {socket} if echoes and socket is not face.rtcp else set()
 
 
 @frozen(kw_only=True, eq=False)
@@ -110,6 +115,12 @@ class Flow:
             return self.face.rtp
         name = () if self.face.bundle is None else name_element(listener_media)
         return ExtensionFilter(self.face.rtp, common_ids(media, listener_media), name)
+
+    @property
+    def rtcp_socket(self) -> Stream:
+        """The stream whose port RTCP leaves from."""
+        stream = self.rtcp_stream
+        return next(self.face.sockets) if stream is self.face.rtp else stream
 
     @property
     def rtcp_stream(self) -> Stream:

@@ -481,3 +481,16 @@ async def test_srtp_is_sorted_by_its_header_and_what_is_neither_rtp_nor_rtcp_is_
     await to_bundle(pair, port, *ports(offered))
     tags = query_reply(proxy.call(), None, None)["tags"]
     assert tags["alice"]["medias"][0]["streams"][0]["drops"] == {"no_media": 1}
+
+
+async def test_a_bundle_that_is_wired_to_our_own_port_is_no_circle(proxy, pair):
+    for_audio, _, port = await bundled_call(proxy, pair)
+    flags = ["port-latching"]
+    proxy.offer(bundle(for_audio), to_tag="bob", flags=flags)
+    proxy.answer(bundle(port).replace("a=group:BUNDLE a v\r\n", ""), flags=flags)
+    await trio.testing.wait_all_tasks_blocked()
+    for stream in proxy.call().streams:
+        stream.send(audio(1))
+    await trio.sleep(0.05)
+    assert sum(stream.packets for stream in proxy.call().streams) < 10
+    assert sum(stream.drops.get("circle", 0) for stream in proxy.call().relayed) > 0
