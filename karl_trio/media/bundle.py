@@ -22,7 +22,7 @@ from .relay import Stream, unpack_header
 from .sinks import Datagram
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class BundledStream(Stream):
     """The packets of one media among those of a bundle's transport.
 
@@ -35,6 +35,9 @@ class BundledStream(Stream):
     transport: Stream = field(kw_only=True)
     association: Association[int] = field(kw_only=True)
     number: int = field(kw_only=True)
+
+    def __repr__(self) -> str:
+        return f"<BundledStream {self.number} on {self.port.endpoint}: {self.packets} packets>"
 
     def refresh(self) -> None:
         """Let the transport take over what the latch knows."""
@@ -75,7 +78,7 @@ class BundledStream(Stream):
             self.errors_out += 1
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Bundle:
     """A port that several media of a leg share.
 
@@ -89,6 +92,9 @@ class Bundle:
     _association: Association[int] = field(factory=Association, init=False)
     _marks: dict[int, Marks[int]] = field(factory=dict, init=False)
     _numbers: Iterator[int] = field(factory=count, init=False)
+
+    def __repr__(self) -> str:
+        return f"<Bundle on {self.transport.port.endpoint}: {len(self.members)} media>"
 
     @classmethod
     def begin(cls, transport: Stream) -> Bundle:
