@@ -119,11 +119,11 @@ class Stream:
     is_opaque: bool = False
     is_secure: bool = False
     is_muxed: bool = False
-    _sinks: tuple[Sink, ...] = ()
-    rtcp_sinks: tuple[Sink, ...] = ()
+    _sinks: tuple[Sink, ...] = field(default=(), repr=False)
+    rtcp_sinks: tuple[Sink, ...] = field(default=(), repr=False)
     aimed: Callable[[Stream], None] | None = field(default=None, repr=False)
     is_muted: bool = field(default=False, init=False)
-    companion: Stream | None = None
+    companion: Stream | None = field(default=None, repr=False)
     poller: Poller | None = None
     promotion: Promotion | None = None
     feeds: list[Promotion] = field(factory=list)
