@@ -29,6 +29,8 @@ class Circles:
     _endpoints: dict[Stream, tuple[Endpoint, Endpoint]] = field(factory=dict, init=False)
     _leads_to: dict[Stream, frozenset[Stream]] = field(factory=dict, init=False)
     _muted: set[Stream] = field(factory=set, init=False)
+    # Every address of ours that was ever seen: there are few, and most destinations are at none of them.
+    _addresses: set[str] = field(factory=set, init=False)
 
     def add(self, stream: Stream, advertised: Endpoint) -> None:
         """Take in a stream.
@@ -38,7 +40,9 @@ class Circles:
         """
         stream.aimed = self._settle_one
         self._endpoints[stream] = endpoints = (stream.port.endpoint, advertised)
-        self._streams.update(dict.fromkeys(endpoints, stream))
+        for endpoint in endpoints:
+            self._streams[endpoint] = stream
+            self._addresses.add(endpoint.address)
 
     def remove(self, stream: Stream) -> None:
         """Take note that a stream has ended."""
@@ -48,7 +52,8 @@ class Circles:
                 del self._streams[endpoint]
         self._leads_to.pop(stream, None)
         self._muted.discard(stream)
-        self.settle(())
+        if self._muted:
+            self.settle(())
 
     def lead(self, stream: Stream, onward: Iterable[Stream]) -> None:
         """Take note of where what arrives at a stream goes on; to be followed by `settle`."""
@@ -56,7 +61,7 @@ class Circles:
 
     def settle(self, streams: Iterable[Stream]) -> None:
         """Mute those of some streams that are in a circle, and no longer those that are in none."""
-        for stream in {*streams, *self._muted}:
+        for stream in (*streams, *self._muted):
             is_muted = self._comes_back(stream)
             if is_muted == stream.is_muted:
                 continue
@@ -71,6 +76,8 @@ class Circles:
 
     def _comes_back(self, stream: Stream) -> bool:
         """Whether what a stream sends would be sent by it again."""
+        if self._reached_by(stream) is None:
+            return False
         seen: set[Stream] = set()
         pending = [stream]
         while pending:
@@ -86,4 +93,6 @@ class Circles:
 
     def _reached_by(self, stream: Stream) -> Stream | None:
         destination = stream.latch.destination
-        return None if destination is None else self._streams.get(destination)
+        if destination is None or destination.address not in self._addresses:
+            return None
+        return self._streams.get(destination)

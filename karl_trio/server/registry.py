@@ -35,6 +35,7 @@ class Registry:
     """The commands that there are, by the type of their request."""
 
     _commands: dict[type, Command] = field(factory=dict, init=False)
+    _names: set[str] = field(factory=set, init=False)
 
     def command(self, name: str, request: type[RequestT]) -> Callable[[Handler[RequestT]], Handler[RequestT]]:
         """Register the decorated function as the handler of one command."""
@@ -42,6 +43,7 @@ class Registry:
         def register(handler: Handler[RequestT]) -> Handler[RequestT]:
             assert request not in self._commands, f"two handlers for {request.__name__}"
             self._commands[request] = Command(name, handler, inspect.iscoroutinefunction(handler))
+            self._names.add(name)
             return handler
 
         return register
@@ -62,7 +64,7 @@ class Registry:
         return (command.name for command in self._commands.values())
 
     def __contains__(self, name: object) -> bool:
-        return any(command.name == name for command in self._commands.values())
+        return name in self._names
 
 
 COMMANDS = Registry()
