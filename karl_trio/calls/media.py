@@ -141,9 +141,14 @@ class Face:
             yield self.rtcp
 
     @property
+    def carrier(self) -> Stream:
+        """The stream that has its RTP port."""
+        return self.rtp if self.bundle is None else self.bundle.transport
+
+    @property
     def sockets(self) -> Iterator[Stream]:
         """The streams that have its ports, which other media may share."""
-        yield self.rtp if self.bundle is None else self.bundle.transport
+        yield self.carrier
         if self.rtcp is not None:
             yield self.rtcp
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from attrs import frozen
 
@@ -32,17 +32,18 @@ def wire(call: Call) -> None:
         if call.drops_traffic or leg.course is not Course.ONWARD:
             _divert(call, leg, media, leads)
             continue
-        flows = tuple(flows_from(leg, media))
-        rtp_sinks = tuple(sink for flow in flows if flow.carries_rtp for sink in _rtp_sinks(call, flow))
-        rtcp_sinks = tuple(_rtcp_sink(flow) for flow in flows)
-        onward = {next(flow.face.sockets) for flow in flows if flow.carries_rtp}
+        flows = flows_from(leg, media)
+        rtp_flows = [flow for flow in flows if flow.carries_rtp]
+        rtp_sinks = tuple([sink for flow in rtp_flows if (sink := _rtp_sink(call, flow)) is not None])
+        rtcp_sinks = tuple([_rtcp_sink(flow) for flow in flows])
+        onward = {flow.face.carrier for flow in rtp_flows}
         rtcp_onward = {flow.rtcp_socket for flow in flows}
-        types = media.payload_types.union(*(flow.listener_media.payload_types for flow in flows))
+        types = media.payload_types.union(*[flow.listener_media.payload_types for flow in flows])
         for face in media.faces:
             face.rtp.payload_types |= types
             face.rtp.sinks = rtp_sinks
             face.rtp.rtcp_sinks = rtcp_sinks
-            leads[next(face.sockets)] |= onward | rtcp_onward if face.rtp.is_muxed else onward
+            leads[face.carrier] |= onward | rtcp_onward if face.rtp.is_muxed else onward
             if face.rtcp is not None:
                 face.rtcp.rtcp_sinks = rtcp_sinks
                 leads[face.rtcp] |= rtcp_onward
@@ -51,13 +52,11 @@ def wire(call: Call) -> None:
     call.circles.settle(leads)
 
 
-def _rtp_sinks(call: Call, flow: Flow) -> Iterator[Sink]:
+def _rtp_sink(call: Call, flow: Flow) -> Sink | None:
     controls = call.controls.on(flow.source, flow.listener)
     if flow.overhears is not None:
         controls |= call.controls.on(flow.source, flow.overhears.listener)
-    sink = rtp_filter(flow.face.rtp, flow.rtp_sink, flow.media, flow.listener_media, controls)
-    if sink is not None:
-        yield sink
+    return rtp_filter(flow.face.rtp, flow.rtp_sink, flow.media, flow.listener_media, controls)
 
 
 def _rtcp_sink(flow: Flow) -> Sink:
@@ -129,15 +128,17 @@ class Flow:
         return self.face.rtcp
 
 
-def flows_from(leg: Leg, media: Media) -> Iterable[Flow]:
+def flows_from(leg: Leg, media: Media) -> Collection[Flow]:
     """Return the ways that what a leg sends for one media takes, one for each face that it leaves from."""
-    found: dict[Face, Flow] = {}
-    for flow in (*_flows_to_peers(leg, media), *_flows_to_subscribers(leg, media)):
-        if flow.face not in found or found[flow.face].is_rtcp_only:
-            found[flow.face] = flow
+    found = {flow.face: flow for flow in _flows_to_peers(leg, media)}
+    if leg.subscribers:
+        for flow in _flows_to_subscribers(leg, media):
+            if flow.face not in found or found[flow.face].is_rtcp_only:
+                found[flow.face] = flow
     for flow in tuple(found.values()):
-        for copy in _copies(flow):
-            found.setdefault(copy.face, copy)
+        if flow.listener.subscribers:
+            for copy in _copies(flow):
+                found.setdefault(copy.face, copy)
     return found.values()
 
 
