@@ -162,7 +162,6 @@ class Stream:
         """Take over what the latch knows; to be called after every change of it."""
         latch, companion = self.latch, self.companion
         destination = latch.destination
-        # Nearly always the very same, which is quicker to see than that it is an equal one.
         if destination is not self._aimed_at and destination != self._aimed_at:
             self._aimed_at = destination
             if self.aimed is not None:
@@ -188,9 +187,8 @@ class Stream:
         """Let the kernel go on only with packets that would be relayed as it does."""
         if self.promotion is not None:
             self.promotion.reconsider()
-        if self.feeds:
-            for promotion in tuple(self.feeds):
-                promotion.reconsider()
+        for promotion in tuple(self.feeds):
+            promotion.reconsider()
 
     def catch_up(self) -> None:
         """Bring the figures up to date with what the kernel has relayed."""
