@@ -64,7 +64,7 @@ class Registry:
         return (command.name for command in self._commands.values())
 
     def __contains__(self, name: object) -> bool:
-        return name in self._names
+        return isinstance(name, str) and name in self._names
 
 
 COMMANDS = Registry()
