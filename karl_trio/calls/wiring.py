@@ -119,7 +119,7 @@ class Flow:
     def rtcp_socket(self) -> Stream:
         """The stream whose port RTCP leaves from."""
         stream = self.rtcp_stream
-        return next(self.face.sockets) if stream is self.face.rtp else stream
+        return self.face.carrier if stream is self.face.rtp else stream
 
     @property
     def rtcp_stream(self) -> Stream:
