@@ -67,6 +67,10 @@ class BundlePlan:
         return self.is_offer and self.shares and place in self.group[1:]
 
 
+NOTHING_OFFERED = BundlePlan(is_offer=True)
+NOTHING_ANSWERED = BundlePlan()
+
+
 def is_bundled(leg: Leg | None, peer: Leg | None) -> bool:
     """Whether a leg has a bundle, in what it was last told of a peer."""
     return leg is not None and any(_bundled_face(media, peer) is not None for media in leg.media)
@@ -157,8 +161,10 @@ def plan_offer(
     wishes: Collection[str],
 ) -> BundlePlan:
     """Plan the bundles of an offer; `speaker_group` is what `offered_by` returned."""
-    speaker_group = tuple([place for place in speaker_group if media[place].is_relayed])
     has_bundle = is_bundled(listener, speaker)
+    if not (wishes or has_bundle or speaker_group):
+        return NOTHING_OFFERED
+    speaker_group = tuple([place for place in speaker_group if media[place].is_relayed])
     if not is_bundle_wanted(wishes, has_bundle=has_bundle):
         return BundlePlan(speaker=speaker_group, is_offer=True)
     group = tuple(
@@ -184,6 +190,8 @@ def plan_answer(
 ) -> BundlePlan:
     """Plan the bundles of an answer; `speaker_group` is what `accepted_by` returned."""
     offers = () if listener is None else listener.bundling.offers
+    if not (offers or speaker_group):
+        return NOTHING_ANSWERED
     group = tuple([place for place in offers if place < len(media) and media[place].is_relayed])
     return BundlePlan(
         speaker=tuple([place for place in speaker_group if media[place].is_relayed]),

@@ -38,13 +38,18 @@ class ExtensionPlan:
     masked: tuple[Extension, ...] = ()
 
 
+NO_EXTENSIONS = ExtensionPlan()
+
+
 def plan_extensions(
     request: SdpRequest, said: Sequence[Extension], listener_media: Media | None, *, is_answer: bool
 ) -> ExtensionPlan:
     """Plan the extensions of a media; `said` is what the speaker maps."""
     if not is_answer:
-        return offer_extensions(request, said)
+        return offer_extensions(request, said) if said else NO_EXTENSIONS
     masked = () if listener_media is None else listener_media.masked_extensions
+    if not said and not masked:
+        return NO_EXTENSIONS
     return answer_extensions(request, said, masked)
 
 
@@ -89,7 +94,7 @@ def _plan(
 
 def changes_extensions(media: Media) -> bool:
     """Whether the extensions of packets to and from a leg are other ones than those of its peers."""
-    return bool(media.hidden_extensions) or any(face.bundle is not None for face in media.faces)
+    return bool(media.hidden_extensions or [face for face in media.faces if face.bundle is not None])
 
 
 def name_element(listener: Media) -> tuple[Element, ...]:

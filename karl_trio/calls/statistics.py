@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from karl_trio.endpoint import Endpoint
@@ -286,17 +285,25 @@ def _stream_tree(stream: Stream, face: Face, call: Call) -> Tree:
             "errors": stream.errors_out,
         },
     }
-    drops = Counter({"queue_full": sum(each.queue_drops for each in sockets)})
-    for each in sockets:
-        drops.update(each.drops)
-    if +drops:
-        tree["drops"] = dict(+drops)
+    drops = _drops(sockets)
+    if drops:
+        tree["drops"] = drops
     if stream.last_kernel_packet is not None:
         tree["last kernel packet"] = _unix_time(stream.last_kernel_packet, call)
     newest = stream.receptions.newest
     if newest is not None:
         tree["SSRC"] = newest.ssrc
     return tree
+
+
+def _drops(sockets: Iterable[Stream]) -> dict[str, int]:
+    """Return how many datagrams were dropped, by reason."""
+    found: dict[str, int] = {}
+    for stream in sockets:
+        for reason, count in (*stream.drops.items(), ("queue_full", stream.queue_drops)):
+            if count:
+                found[reason] = found.get(reason, 0) + count
+    return found
 
 
 def _unix_time(at: float, call: Call) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator
 
 from attrs import frozen
@@ -19,6 +18,9 @@ from .filtering import rtcp_filter, rtp_filter
 from .leg import Course, Heard, Leg, Subscription
 from .media import Face, Media
 
+Leads = dict[Stream, frozenset[Stream]]
+"""Where what arrives at each stream that has a port goes on."""
+
 
 def wire(call: Call) -> None:
     """Set the sinks of every stream of a call.
@@ -27,7 +29,7 @@ def wire(call: Call) -> None:
     on hold is sent nothing); RTCP goes on whatever the direction (RFC 3264, 5.1 and 8.4). On its way to one
     leg it may have to pass a filter.
     """
-    leads: defaultdict[Stream, set[Stream]] = defaultdict(set)
+    leads: Leads = {}
     for leg, media in call.media:
         if call.drops_traffic or leg.course is not Course.ONWARD:
             _divert(call, leg, media, leads)
@@ -36,20 +38,26 @@ def wire(call: Call) -> None:
         rtp_flows = [flow for flow in flows if flow.carries_rtp]
         rtp_sinks = tuple([sink for flow in rtp_flows if (sink := _rtp_sink(call, flow)) is not None])
         rtcp_sinks = tuple([_rtcp_sink(flow) for flow in flows])
-        onward = {flow.face.carrier for flow in rtp_flows}
-        rtcp_onward = {flow.rtcp_socket for flow in flows}
+        onward = frozenset([flow.face.carrier for flow in rtp_flows])
+        rtcp_onward = frozenset([flow.rtcp_socket for flow in flows])
         types = media.payload_types.union(*[flow.listener_media.payload_types for flow in flows])
         for face in media.faces:
             face.rtp.payload_types |= types
             face.rtp.sinks = rtp_sinks
             face.rtp.rtcp_sinks = rtcp_sinks
-            leads[face.carrier] |= onward | rtcp_onward if face.rtp.is_muxed else onward
+            _lead(leads, face.carrier, onward | rtcp_onward if face.rtp.is_muxed else onward)
             if face.rtcp is not None:
                 face.rtcp.rtcp_sinks = rtcp_sinks
-                leads[face.rtcp] |= rtcp_onward
+                _lead(leads, face.rtcp, rtcp_onward)
     for stream, streams in leads.items():
         call.circles.lead(stream, streams)
     call.circles.settle(leads)
+
+
+def _lead(leads: Leads, stream: Stream, onward: frozenset[Stream]) -> None:
+    """Take note of where what arrives at a stream goes on; the media of a bundle share one."""
+    known = leads.get(stream)
+    leads[stream] = onward if known is None else known | onward
 
 
 def _rtp_sink(call: Call, flow: Flow) -> Sink | None:
@@ -64,7 +72,7 @@ def _rtcp_sink(flow: Flow) -> Sink:
     return rtcp_filter(stream, stream, flow.listener_media)
 
 
-def _divert(call: Call, leg: Leg, media: Media, leads: defaultdict[Stream, set[Stream]]) -> None:
+def _divert(call: Call, leg: Leg, media: Media, leads: Leads) -> None:
     """Let what a leg sends go to nobody else. Its RTCP would speak of what nobody gets."""
     echoes = leg.course is Course.BACK and not call.drops_traffic and media.is_sending and media.is_receiving
     for face in media.faces:
@@ -72,7 +80,7 @@ def _divert(call: Call, leg: Leg, media: Media, leads: defaultdict[Stream, set[S
         for stream in face.streams:
             stream.rtcp_sinks = ()
         for socket in face.sockets:
-            leads[socket] |= {socket} if echoes and socket is not face.rtcp else set()
+            _lead(leads, socket, frozenset({socket} if echoes and socket is not face.rtcp else ()))
 
 
 @frozen(kw_only=True, eq=False)

@@ -55,9 +55,9 @@ class Circles:
         if self._muted:
             self.settle(())
 
-    def lead(self, stream: Stream, onward: Iterable[Stream]) -> None:
+    def lead(self, stream: Stream, onward: frozenset[Stream]) -> None:
         """Take note of where what arrives at a stream goes on; to be followed by `settle`."""
-        self._leads_to[stream] = frozenset(onward)
+        self._leads_to[stream] = onward
 
     def settle(self, streams: Iterable[Stream]) -> None:
         """Mute those of some streams that are in a circle, and no longer those that are in none."""

@@ -170,7 +170,8 @@ class Stream:
         # While somebody else is on trial, the latch has to see every packet; and one of a stream that the
         # kernel relays is here for a reason.
         self._is_doubtful = latch.trusted is None or (self.promotion is not None and self.promotion.is_active)
-        self.reconsider()
+        if self.promotion is not None or self.feeds:
+            self.reconsider()
         self._send = self._twin_send if self._destination == self._peer else None
         if companion is None or latch.source is None:
             return
