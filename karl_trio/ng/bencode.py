@@ -12,16 +12,24 @@ are no UTF-8 survive (``surrogateescape``) and are written back unchanged.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from operator import itemgetter
 from typing import NoReturn
 
 import bencoder
 
 from karl_trio.errors import Malformed
 
-from .values import MAX_DEPTH, MAX_INT_DIGITS, MAX_ITEMS, Value, wire_form
+from .values import MAX_DEPTH, MAX_INT_DIGITS, MAX_ITEMS, Value, key_text, wire_form
 
 MAX_LENGTH_DIGITS = 9
 """Digits in the length of a string: far more than any transport carries, and never a slow `int`."""
+
+LONGEST_REMEMBERED = 24
+"""Characters of a string whose encoding is remembered: keys and flags have that at most, an SDP has not."""
+
+MOST_REMEMBERED = 4096
+"""Encodings that are remembered: our own words are some 300, and strangers' fill no more than half a MB."""
 
 _SHORT_LENGTHS = {str(length): length for length in range(1000)}
 # Checks and converts the length of nearly every string in one step; "01" and "+1" are not in it.
@@ -152,13 +160,54 @@ def _refuse_integer(text: str, at: int) -> NoReturn:
 
 def encode(value: object) -> bytes:
     """Encode a value, the keys of dictionaries sorted; `wire_form` says what a value can be."""
-    try:
-        # A reply has some hundred strings, and this is by far the quickest way to encode one.
-        return bencoder.encode(wire_form(value, str.encode))
-    except UnicodeEncodeError:
-        return bencoder.encode(wire_form(value, _to_bytes))
+    pieces: list[bytes] = []
+    _write(value, pieces.append)
+    return b"".join(pieces)
 
 
-def _to_bytes(text: str) -> bytes:
-    # Bytes that were no UTF-8 when they came.
-    return text.encode("utf-8", "surrogateescape")
+def _write(value: object, append: Callable[[bytes], None]) -> None:
+    kind = type(value)
+    if kind is str:
+        append(_STRINGS.get(value) or _string(value))  # type: ignore[call-overload, arg-type]
+    elif kind is int:
+        append(bencoder.encode(value))
+    elif kind is dict:
+        append(b"d")
+        for key, item in _in_order(value):  # type: ignore[arg-type]  # mypy does not narrow by type()
+            if item is not None:
+                append(_STRINGS.get(key) or _string(key))
+                _write(item, append)
+        append(b"e")
+    elif kind is list or kind is tuple:
+        append(b"l")
+        for item in value:  # type: ignore[attr-defined]
+            _write(item, append)
+        append(b"e")
+    else:
+        _write(wire_form(value, str), append)
+
+
+def _in_order(value: dict[object, object]) -> list[tuple[str, object]]:
+    """Return the entries by their keys as they are written."""
+    entries = [(key if type(key) is str else key_text(key), item) for key, item in value.items()]
+    # Of what is no UTF-8, the octets are in another order than the characters that stand for them.
+    entries.sort(key=_octets if any(not key.isascii() for key, _ in entries) else _KEY)
+    return entries
+
+
+def _octets(entry: tuple[str, object]) -> bytes:
+    return entry[0].encode("utf-8", "surrogateescape")
+
+
+_KEY = itemgetter(0)
+
+
+def _string(text: str) -> bytes:
+    """Encode a string, and remember it: replies say the same few hundred over and over."""
+    encoded: bytes = bencoder.encode(text.encode("utf-8", "surrogateescape"))
+    if len(text) <= LONGEST_REMEMBERED and len(_STRINGS) < MOST_REMEMBERED:
+        _STRINGS[text] = encoded
+    return encoded
+
+
+_STRINGS: dict[str, bytes] = {}

@@ -45,7 +45,7 @@ def wire_form(value: object, text: Callable[[str], T]) -> object:
     if kind is dict:
         # Strings are by far the most common: for them the call is saved.
         return {
-            text(key if type(key) is str else _key(key)): text(item)
+            text(key if type(key) is str else key_text(key)): text(item)
             if type(item) is str
             else wire_form(item, text)
             for key, item in value.items()  # type: ignore[attr-defined]
@@ -59,7 +59,12 @@ def wire_form(value: object, text: Callable[[str], T]) -> object:
     return _unusual(value, text)
 
 
-def _key(key: object) -> str:
+def key_text(key: object) -> str:
+    """Return what a key of a dictionary is called on the wire.
+
+    Raises:
+        TypeError: it is no key.
+    """
     if isinstance(key, Enum):
         key = key.value
     if not isinstance(key, (str, IPv4Address, IPv6Address)):
