@@ -4,7 +4,6 @@ import itertools
 
 import pytest
 from cattrs.preconf.json import make_converter
-from hypothesis import strategies as st
 
 from karl_trio.endpoint import Endpoint
 from karl_trio.media.latch import (
