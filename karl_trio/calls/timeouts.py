@@ -94,7 +94,7 @@ async def reap(calls: CallTable) -> None:
 
 
 async def sweep(calls: CallTable) -> None:
-    """End the calls whose time is up.
+    """End the calls whose time is up, and let go of what circles no longer hold.
 
     Packets only ever put a deadline off, so a call need not be looked at before the last one known.
     """
@@ -108,6 +108,7 @@ async def sweep(calls: CallTable) -> None:
                 _check(calls, call, now)
         seconds += trio.current_time() - now
         await trio.lowlevel.checkpoint()
+    calls.circles.look_again()
     calls.sweep_seconds = seconds
 
 

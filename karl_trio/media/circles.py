@@ -6,8 +6,9 @@ the first one, a single packet goes round until the call ends, as fast as the pr
 which that is so is muted: what it would send is counted and forgotten. Nobody misses it, for everybody in a
 circle is one of us.
 
-It is worked out again whenever somebody might have closed a circle or opened one: when the sinks of a call
-change, when a destination is learned, and when a stream ends.
+It is worked out again for the streams of a call when their sinks change, and for one whose destination is
+learned, so no circle is ever closed unseen. One may be opened by a call that no muted stream belongs to; that
+is looked for once a second, or whoever sets up many circles would be felt at each request.
 """
 
 from __future__ import annotations
@@ -52,8 +53,6 @@ class Circles:
                 del self._streams[endpoint]
         self._leads_to.pop(stream, None)
         self._muted.discard(stream)
-        if self._muted:
-            self.settle(())
 
     def lead(self, stream: Stream, onward: frozenset[Stream]) -> None:
         """Take note of where what arrives at a stream goes on; to be followed by `settle`."""
@@ -61,7 +60,7 @@ class Circles:
 
     def settle(self, streams: Iterable[Stream]) -> None:
         """Mute those of some streams that are in a circle, and no longer those that are in none."""
-        for stream in (*streams, *self._muted):
+        for stream in streams:
             is_muted = self._comes_back(stream)
             if is_muted == stream.is_muted:
                 continue
@@ -70,6 +69,10 @@ class Circles:
             else:
                 self._muted.remove(stream)
             stream.mute(is_muted=is_muted)
+
+    def look_again(self) -> None:
+        """Let those send again whose circle was opened elsewhere, by another call or by its end."""
+        self.settle(tuple(self._muted))
 
     def _settle_one(self, stream: Stream) -> None:
         self.settle((stream,))

@@ -89,6 +89,7 @@ async def test_a_circle_is_opened_by_a_change_anywhere_in_it(circles, streams):
     assert muted(circles, streams) == [1, 3]
     streams[3].destination = Endpoint("203.0.113.1", 9)
     circles.settle([streams[3]])
+    circles.look_again()
     assert not any(stream.is_muted for stream in streams)
 
 
@@ -96,6 +97,7 @@ async def test_a_circle_is_opened_when_a_stream_in_it_ends(circles, streams):
     send(streams, (1, 2), (3, 0))
     circles.settle(streams)
     circles.remove(streams[2])
+    circles.look_again()
     assert not streams[1].is_muted
 
 
