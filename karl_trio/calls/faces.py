@@ -60,7 +60,7 @@ def _open_stream(
     if like is not None:
         # The leg has not moved: until it is heard on the new port, it is spoken to where it was heard.
         latch.advertised, latch.destination = like.latch.advertised, like.latch.destination
-    return Stream(port=port, component=component, latch=latch, last_packet=now)
+    return Stream(port=port, component=component, latch=latch, last_user_packet=now)
 
 
 def tell_face(face: Face, media: Media, now: float) -> None:

@@ -54,14 +54,14 @@ class BundledStream(Stream):
         if ssrc != self._ssrc or payload_type != self.payload_type:
             self._expect(ssrc, payload_type)
         self._reception.packet(sequence, timestamp, len(datagram), now)
-        self.last_packet = now
+        self.last_user_packet = now
         for sink in self.sinks:
             sink.send(datagram)
 
     def take_rtcp(self, datagram: Datagram, now: float) -> None:
         """Count RTCP about this media, and pass it on."""
         self._tally_other += PACKET + len(datagram)
-        self.last_packet = now
+        self.last_user_packet = now
         for sink in self.rtcp_sinks:
             sink.send(datagram)
 
@@ -115,7 +115,7 @@ class Bundle:
             port=transport.port,
             component=transport.component,
             latch=transport.latch,
-            last_packet=transport.last_packet,
+            last_user_packet=transport.last_user_packet,
             is_muxed=True,
             transport=transport,
             association=self._association,
@@ -144,7 +144,7 @@ class Bundle:
     def send(self, datagram: Datagram) -> None:
         """Sort what the transport received: its source has been checked, and RTCP for its form."""
         transport = self.transport
-        now = transport.last_packet
+        now = transport.last_user_packet
         protocol = classify(datagram[0], datagram[1])
         numbers: list[int] = []
         if protocol is Protocol.RTP:

@@ -31,10 +31,11 @@ from attrs import define, field
 from karl_trio.endpoint import Endpoint, SockAddr
 from karl_trio.errors import Malformed
 from karl_trio.rtp.demux import Protocol, classify
-from karl_trio.rtp.reception import Reception, Receptions
+from karl_trio.rtp.reception import Reception
 from karl_trio.rtp.rtcp import check_compound
-from karl_trio.rtp.tally import PACKET, octets_of, packets_of
+from karl_trio.rtp.tally import PACKET
 
+from .figures import Figures
 from .latch import Latch
 from .poller import Poller
 from .ports import Port
@@ -78,7 +79,7 @@ class Component(IntEnum):
 
 
 @define(eq=False)
-class Stream:
+class Stream(Figures):
     """One flow between us and a leg: where its packets come from, where they go, and what was counted.
 
     Attributes:
@@ -99,21 +100,12 @@ class Stream:
         poller: what reads the stream's sockets, while its relay runs.
         promotion: of the packets that arrive here, once there was a chance of it; `feeds` are those of
             other streams whose packets the kernel sends from here.
-        tally: accepted from the leg, with their size as UDP payload.
-        errors: dropped or not sent against all wishes; `drops` says why, and counts what was withheld too.
-        tally_out: sent to the leg; `errors_out` could not be.
-        receptions: what its RTP sources look like; `payload_type` is the newest packet's, -1 before one.
-        queue_drops: datagrams that the kernel dropped because this socket's queue was full.
-        last_packet: when a packet was last accepted, in seconds on Trio's clock; at first, when the
-            stream was opened.
-        tally_kernel, tally_kernel_out: which part of the tallies the kernel's road has; `last_kernel_packet`
-            is when it last did.
+        payload_type: of the newest RTP packet from the leg, -1 before one.
     """
 
     port: Port
     component: Component
     latch: Latch
-    last_packet: float
     payload_types: frozenset[int] = frozenset()
     clock_rates: dict[int, int] = field(factory=dict)
     is_opaque: bool = False
@@ -127,18 +119,7 @@ class Stream:
     poller: Poller | None = None
     promotion: Promotion | None = None
     feeds: list[Promotion] = field(factory=list)
-    tally_out: int = 0
-    tally_kernel: int = 0
-    tally_kernel_out: int = 0
-    last_kernel_packet: float | None = None
-    errors: int = 0
-    errors_out: int = 0
-    queue_drops: int = 0
-    drops: dict[str, int] = field(factory=dict)
-    receptions: Receptions = field(factory=Receptions)
     payload_type: int = field(default=-1, init=False)
-    # Accepted packets that are no RTP; what is, the receptions count.
-    _tally_other: int = field(default=0, init=False)
     # What the packet after an accepted one usually looks like.
     _reception: Reception = field(default=Reception(-1), init=False)
     _ssrc: int = field(default=-1, init=False)
@@ -215,26 +196,6 @@ class Stream:
         """The figures of the RTP source that the newest packet was of."""
         return self._reception
 
-    @property
-    def tally(self) -> int:
-        return self._tally_other + self.receptions.tally
-
-    @property
-    def packets(self) -> int:
-        return packets_of(self.tally)
-
-    @property
-    def octets(self) -> int:
-        return octets_of(self.tally)
-
-    @property
-    def packets_out(self) -> int:
-        return packets_of(self.tally_out)
-
-    @property
-    def octets_out(self) -> int:
-        return octets_of(self.tally_out)
-
     def receive_connected(self, now: float) -> None:
         """Relay one datagram of the twin."""
         # Called through a local name: as a method of self it would be looked up anew for each packet.
@@ -250,7 +211,7 @@ class Stream:
             self._deal(size, self._peer, now)
             self.settle_twin(now)
             return
-        self.last_packet = now
+        self.last_user_packet = now
         self._reception.packet(sequence, timestamp, size, now)
         datagram = _views[size] if size <= USUAL_SIZE else _whole[:size]
         for sink in self._sinks:
@@ -393,7 +354,7 @@ class Stream:
         if not self._is_known(payload_type):
             # It shows that the leg is there, which is all that a keepalive is for (RFC 6263, 4.6). Nobody can
             # make anything of it: whoever listens ignores what was not negotiated (RFC 3550, 5.1; A3).
-            self.last_packet = now
+            self.last_user_packet = now
             self.drop("unknown_payload_type")
             return
         if self.promotion is not None and source == self.latch.source:
@@ -451,24 +412,10 @@ class Stream:
         self._pass_on(size, now, sinks)
 
     def _pass_on(self, size: int, now: float, sinks: tuple[Sink, ...]) -> None:
-        self.last_packet = now
+        self.last_user_packet = now
         datagram = _whole[:size]
         for sink in sinks:
             sink.send(datagram)
-
-    def drop(self, reason: str) -> None:
-        """Count a datagram that goes no further."""
-        self.errors += 1
-        self.drops[reason] = self.drops.get(reason, 0) + 1
-
-    def drop_unsent(self, reason: str, count: int = 1) -> None:
-        """Count datagrams for the leg that could not be sent."""
-        self.errors_out += count
-        self.drops[reason] = self.drops.get(reason, 0) + count
-
-    def withhold(self, reason: str) -> None:
-        """Count a datagram that is not sent to the leg because somebody asked for that: no error."""
-        self.drops[reason] = self.drops.get(reason, 0) + 1
 
     def _drop_unread(self, error: OSError) -> None:
         # BlockingIOError: the kernel found a bad checksum after it had said that the socket is readable.

@@ -19,7 +19,7 @@ async def reaped(calls, nursery):
 
 def hear(call, tag):
     """Pretend that a packet just came from a leg."""
-    call.find_leg(tag).media[0].faces[-1].rtp.last_packet = trio.current_time()
+    call.find_leg(tag).media[0].faces[-1].rtp.last_user_packet = trio.current_time()
 
 
 async def connected(proxy, **keys):
@@ -115,7 +115,7 @@ async def test_a_replaced_port_is_closed_when_nobody_uses_it_any_more(
     old = proxy.call().find_leg("bob").media[0].faces[0]
     for _ in range(5):
         await trio.sleep(SUPERSEDED_SILENCE - 2)
-        old.rtp.last_packet = trio.current_time()
+        old.rtp.last_user_packet = trio.current_time()
         hear(proxy.call(), "alice")
     assert interfaces.pools[0].in_use == 6
     await trio.sleep(SUPERSEDED_SILENCE + 2)

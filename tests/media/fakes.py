@@ -125,7 +125,7 @@ def make_stream(port, *, phone=None, component=Component.RTP, now=0.0, **options
         port=FakePort(Endpoint("192.0.2.1", port)),
         component=component,
         latch=latch,
-        last_packet=now,
+        last_user_packet=now,
         poller=FakePoller(),
         **options,
     )

@@ -258,7 +258,6 @@ class Passing:
             sink.drop_unsent("no_memory", counter.errors - told.errors)
         ago = max(0, time.monotonic_ns() - counter.last) / 1e9
         stream.last_kernel_packet = trio.current_time() - ago
-        stream.last_packet = max(stream.last_packet, stream.last_kernel_packet)
 
     def _move(self, event: Event) -> None:
         self.state = _TRANSITIONS[self.state][event]
