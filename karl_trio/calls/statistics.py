@@ -273,6 +273,8 @@ def _stream_tree(stream: Stream, face: Face, call: Call) -> Tree:
         "advertised endpoint": _endpoint_tree(latch.advertised),
         "learning": latch.state.value,
         "last packet": _unix_time(stream.last_packet, call),
+        "last kernel packet": _unix_time(stream.last_kernel_packet, call),
+        "last user packet": _unix_time(stream.last_user_packet, call),
         "flags": flags,
         "stats": {
             "packets": stream.packets,
@@ -288,8 +290,6 @@ def _stream_tree(stream: Stream, face: Face, call: Call) -> Tree:
     drops = _drops(sockets)
     if drops:
         tree["drops"] = drops
-    if stream.last_kernel_packet is not None:
-        tree["last kernel packet"] = _unix_time(stream.last_kernel_packet, call)
     newest = stream.receptions.newest
     if newest is not None:
         tree["SSRC"] = newest.ssrc
@@ -306,8 +306,9 @@ def _drops(sockets: Iterable[Stream]) -> dict[str, int]:
     return found
 
 
-def _unix_time(at: float, call: Call) -> int:
-    return int(call.created + at - call.created_at)
+def _unix_time(at: float | None, call: Call) -> int:
+    """Return a time on Trio's clock in seconds since 1970, 0 for what never was."""
+    return 0 if at is None else int(call.created + at - call.created_at)
 
 
 def _counting(face: Face, stream: Stream) -> tuple[Stream, ...]:

@@ -14,7 +14,12 @@ through a tunnel, so that it is not fragmented; firewalls like to drop fragments
 Reply = Mapping[str, object]
 
 _STATISTICS = frozenset({"stats", "stats_out", "drops", "SSRC", "ingress SSRCs", "egress SSRCs"})
-_DETAILS = frozenset({"advertised endpoint", "learning", "last packet", "family"})
+_DETAILS = frozenset(
+    {
+        *("advertised endpoint", "learning", "family"),
+        *("last packet", "last kernel packet", "last user packet"),
+    }
+)
 
 STEPS: tuple[tuple[str, frozenset[str]], ...] = (
     ("statistics", _STATISTICS),

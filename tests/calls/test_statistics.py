@@ -35,6 +35,8 @@ async def test_query_tells_what_each_leg_sent_and_got(proxy, phones):
     assert stream["local port"] == for_alice
     assert stream["endpoint"] == {"family": "IPv4", "address": "127.0.0.1", "port": alice.endpoint.port}
     assert stream["stats"] == {"packets": 4, "bytes": 688, "errors": 0}
+    assert stream["last user packet"] == stream["last packet"] == pytest.approx(proxy.call().created, abs=2)
+    assert stream["last kernel packet"] == 0
     assert "confirmed" in stream["flags"]
     assert media["ingress SSRCs"][0]["lost"] == 2
     assert reply["SSRC"][str(0x1234)]["packets"] == 4

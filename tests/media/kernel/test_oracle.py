@@ -86,7 +86,11 @@ class Road:
         latch = Latch()
         latch.reopen(phone, 0.0)
         return Stream(
-            port=FakePort(local), component=Component.RTP, latch=latch, last_user_packet=0.0, poller=FakePoller()
+            port=FakePort(local),
+            component=Component.RTP,
+            latch=latch,
+            last_user_packet=0.0,
+            poller=FakePoller(),
         )
 
     @property
