@@ -55,8 +55,11 @@ def decode(data: bytes) -> Value:
     return value
 
 
-def decode_prefix(data: bytes, start: int = 0) -> tuple[Value, int]:
+def decode_prefix(data: bytes, start: int = 0, *, max_items: int = MAX_ITEMS) -> tuple[Value, int]:
     """Decode the value that begins at `start`, and say where it ends.
+
+    Args:
+        max_items: values that there may be, keys not counted.
 
     Raises:
         Truncated: the data ends too early.
@@ -129,8 +132,8 @@ def decode_prefix(data: bytes, start: int = 0) -> tuple[Value, int]:
                 raise Malformed("no value", at)
 
             items += 1
-            if items > MAX_ITEMS:
-                raise Malformed(f"more than {MAX_ITEMS} values", at)
+            if items > max_items:
+                raise Malformed(f"more than {max_items} values", at)
             if container is None:
                 return value, at
             if key is None:

@@ -10,7 +10,7 @@ from attrs import frozen
 from karl_trio.errors import Malformed
 
 from . import bencode, json_body
-from .values import Value
+from .values import MAX_ITEMS, Value
 
 MAX_COOKIE = 256
 """Bytes; proxies send 10 to 40. Answers are kept under their cookie, so its length is what a sender can
@@ -73,15 +73,18 @@ def cookie_of(datagram: bytes) -> bytes:
     return datagram[:length]
 
 
-def parse(datagram: bytes) -> Message:
+def parse(datagram: bytes, *, max_items: int = MAX_ITEMS) -> Message:
     """Take a datagram apart.
+
+    Args:
+        max_items: values that there may be in bencode.
 
     Raises:
         NoCookie: there is none.
         BadBody: the rest is no dictionary.
     """
     cookie = cookie_of(datagram)
-    return _parse_body(datagram, len(cookie) + 1, cookie)
+    return _parse_body(datagram, len(cookie) + 1, cookie, max_items)
 
 
 def parse_plain(octets: bytes) -> Message:
@@ -90,10 +93,10 @@ def parse_plain(octets: bytes) -> Message:
     Raises:
         BadBody: it is no dictionary.
     """
-    return _parse_body(octets, 0, b"")
+    return _parse_body(octets, 0, b"", MAX_ITEMS)
 
 
-def _parse_body(datagram: bytes, start: int, cookie: bytes) -> Message:
+def _parse_body(datagram: bytes, start: int, cookie: bytes, max_items: int) -> Message:
     form = _FORMATS.get(datagram[start : start + 1])
     if form is None:
         raise BadBody("no dictionary", start, cookie, Format.BENCODE)
@@ -101,7 +104,7 @@ def _parse_body(datagram: bytes, start: int, cookie: bytes) -> Message:
         if form is Format.BENCODE:
             # What follows the dictionary is ignored, as rtpengine does: most often it is the newline
             # of a person with echo and netcat.
-            body, _ = bencode.decode_prefix(datagram, start)
+            body, _ = bencode.decode_prefix(datagram, start, max_items=max_items)
         else:
             body = json_body.decode(datagram[start:])
     except Malformed as error:

@@ -16,7 +16,7 @@ from .framing import MAX_COOKIE, BadBody, Format, NoCookie
 from .values import MAX_DEPTH, MAX_INT_DIGITS
 
 MAX_MESSAGE = 65_535
-"""Octets of a message with its cookie: what a datagram can carry as well. Reading one that is larger would
+"""Octets of a request with its cookie: what a datagram can carry as well. Reading one that is larger would
 take so long that media had to wait."""
 
 _TOKEN = re.compile(
@@ -28,13 +28,18 @@ _BEGUN = re.compile(rb"[0-9]{0,9}|i-?[0-9]{0,%d}" % MAX_INT_DIGITS)
 
 
 class TooLong(BadBody):
-    """A message of more than `MAX_MESSAGE` octets."""
+    """A message of more octets than it may have."""
 
 
 @define(eq=False)
 class MessageStream:
-    """The octets that came and are no whole message yet."""
+    """The octets that came and are no whole message yet.
 
+    Attributes:
+        max_message: octets that a message may have, with its cookie.
+    """
+
+    max_message: int = MAX_MESSAGE
     _octets: bytearray = field(factory=bytearray, init=False)
     _cookie: bytes = field(default=b"", init=False)
     _at: int = field(default=0, init=False)  # the next token; beyond the end while a string is incomplete
@@ -45,7 +50,7 @@ class MessageStream:
         """Whether the stream stopped within a message."""
         return bool(self._octets)
 
-    def feed(self, octets: bytes) -> None:
+    def feed(self, octets: bytes | bytearray) -> None:
         """Add what the stream brought."""
         self._octets += octets
 
@@ -100,8 +105,10 @@ class MessageStream:
                     self._depth -= 1
             if self._depth > MAX_DEPTH:
                 raise self._malformed(f"more than {MAX_DEPTH} values within each other")
-            if end > MAX_MESSAGE:
-                raise TooLong(f"longer than {MAX_MESSAGE} octets", self._at, self._cookie, Format.BENCODE)
+            if end > self.max_message:
+                raise TooLong(
+                    f"longer than {self.max_message} octets", self._at, self._cookie, Format.BENCODE
+                )
             self._at = end
             if self._depth == 0:
                 return True
