@@ -24,7 +24,8 @@ class Asking:
     node: Annotated[tuple[str, ...], Parameter(env_var="KARL_TRIO_NODE", show_default=", ".join)] = (
         "127.0.0.1:22222",
     )
-    """ADDRESS:PORT of a node; may be repeated, the next one is asked when one does not answer."""
+    """ADDRESS:PORT of a node, or tcp://ADDRESS:PORT; may be repeated, the next one is asked when one does not
+    answer."""
 
     json: Annotated[bool, Parameter(negative="")] = False
     """Print the reply as JSON."""

@@ -14,7 +14,7 @@ from attrs import asdict, define, field
 from cyclopts import Parameter
 
 from karl_trio.client import ClientError, NgClient, NoNodeAnswered
-from karl_trio.client.nodes import parse_node
+from karl_trio.client.addresses import parse_node
 from karl_trio.endpoint import Endpoint
 
 from .call_view import StreamView, streams_of
@@ -121,9 +121,10 @@ def demo(
 
 def _address_towards(node: str) -> str:
     """Return the address of this host that a node can send media to."""
-    host, port = parse_node(node)
+    place = parse_node(node)
     try:
-        family, kind, protocol, _, sockaddr = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_DGRAM)
+        family, kind, protocol, _, sockaddr = found[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.connect(sockaddr)
             return str(probe.getsockname()[0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import secrets
-import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -16,9 +15,10 @@ import trio
 from karl_trio.endpoint import Endpoint
 from karl_trio.ng import framing
 
+from .addresses import NodeAddress
 from .errors import NoNodeAnswered, RequestFailed
-from .link import MAX_DATAGRAM, Link
-from .nodes import Node, NodeEvent, NodeState, NodeTable, parse_node
+from .link import Link, open_link
+from .nodes import Node, NodeEvent, NodeState, NodeTable
 from .replies import DeleteReply, ListedCall, Reply, SdpReply, is_full, is_success, listed_calls, reason
 
 MAKING_CALLS = frozenset({"offer", "publish", "create", "transform"})
@@ -34,13 +34,15 @@ class NgClient:
             reply = await client.offer(call_id, from_tag, sdp, replace=["origin"], ICE="remove")
 
     A request that gets no reply is sent again, with the same cookie, up to `attempts` times, `wait`
-    seconds apart. A node that stays silent throughout counts as failed: the request goes to the next
-    node, later ones do not go to it, and it is asked with a ping every `probe_every` seconds whether it
-    is back. A node that has no room for a new call is passed over for that call only. Requests about
-    a call go to the node that it was made on, unless that node has failed.
+    seconds apart; over TCP it is sent again only where the connection broke. A node that stays silent
+    throughout counts as failed: the request goes to the next node, later ones do not go to it, and it is
+    asked with a ping every `probe_every` seconds whether it is back. A node that has no room for a new call
+    is passed over for that call only. Requests about a call go to the node that it was made on, unless that
+    node has failed.
 
     Args:
-        nodes: addresses in order of preference: `ADDRESS:PORT`, `[ADDRESS]:PORT`, names, or endpoints.
+        nodes: addresses in order of preference: `ADDRESS:PORT`, `[ADDRESS]:PORT`, names, or endpoints, over
+            UDP; `tcp://ADDRESS:PORT` and so on over TCP.
         attempts: how often a request is sent to a node before the node counts as failed.
         wait: seconds to wait for the reply to each attempt.
         probe_every: seconds between the pings to a failed node.
@@ -62,10 +64,7 @@ class NgClient:
             raise ValueError("a client needs at least one node")
         if attempts < 1 or wait <= 0 or probe_every <= 0:
             raise ValueError("attempts, wait and probe_every have to be positive")
-        self._addresses = [
-            (str(node), (node.address, node.port) if isinstance(node, Endpoint) else parse_node(node))
-            for node in nodes
-        ]
+        self._addresses = [(str(node), NodeAddress.of(node)) for node in nodes]
         self._attempts = attempts
         self._wait = wait
         self._probe_every = probe_every
@@ -85,16 +84,16 @@ class NgClient:
 
     @property
     def drops(self) -> Counter[str]:
-        """Replies of all nodes that were thrown away, by reason; see `Link.drops`."""
-        return sum((link.drops for link in self._links.values()), Counter())
+        """Replies of all nodes that were thrown away, by reason; see `PendingTable.drops`."""
+        return sum((link.pending.drops for link in self._links.values()), Counter())
 
     async def __aenter__(self) -> Self:
         if self._nursery_manager is not None:
             raise RuntimeError("a client can be entered once")
         try:
-            for name, (host, port) in self._addresses:
-                node = Node(name, await _resolve(name, host, port))
-                self._links[node] = await Link.to(node.endpoint)
+            for name, address in self._addresses:
+                node = Node(name, await _resolve(name, address))
+                self._links[node] = await open_link(node.endpoint, address.transport)
         except BaseException:
             self._close()
             raise
@@ -102,7 +101,7 @@ class NgClient:
         self._nursery_manager = trio.open_nursery()
         self._nursery = await self._nursery_manager.__aenter__()
         for link in self._links.values():
-            self._nursery.start_soon(link.receive)
+            self._nursery.start_soon(link.run)
         return self
 
     async def __aexit__(
@@ -128,7 +127,7 @@ class NgClient:
         Raises:
             RequestFailed: a node answered with an error, or every node that answered has no room.
             NoNodeAnswered: no node did.
-            ValueError: the request does not fit into a datagram.
+            ValueError: the request is longer than the node would take.
         """
         if self._nursery is None:
             raise RuntimeError("requests are made inside `async with`")
@@ -219,12 +218,12 @@ class NgClient:
     async def _ask(self, node: Node, body: Mapping[str, object], attempts: int) -> Reply | None:
         """Ask one node, and note what that tells about it."""
         cookie = next(self._cookies)
-        datagram = framing.frame(cookie, body, framing.Format.BENCODE)
-        if len(datagram) > MAX_DATAGRAM:
-            raise ValueError(f"a request of {len(datagram)} bytes; a datagram holds {MAX_DATAGRAM}")
+        message = framing.frame(cookie, body)
         link = self._links[node]
+        if len(message) > link.max_request:
+            raise ValueError(f"a request of {len(message)} bytes; {link.max_request} is the most")
         since = trio.current_time()
-        reply = await link.ask(cookie, datagram, attempts=attempts, wait=self._wait)
+        reply = await link.ask(cookie, message, attempts=attempts, wait=self._wait)
         if reply is not None:
             node.heard(trio.current_time())
             return reply
@@ -247,9 +246,8 @@ class NgClient:
                 return
 
 
-async def _resolve(name: str, host: str, port: int) -> Endpoint:
+async def _resolve(name: str, address: NodeAddress) -> Endpoint:
     try:
-        found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        return await address.resolve()
     except OSError as error:
         raise OSError(f"{name}: {error.strerror}") from error
-    return Endpoint(str(found[0][4][0]), port)

@@ -12,9 +12,7 @@ up is not counted as one: a node that is always too late would be tried, and wai
 
 from __future__ import annotations
 
-import ipaddress
 import math
-import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from enum import Enum
@@ -22,9 +20,6 @@ from enum import Enum
 from attrs import define, field, frozen
 
 from karl_trio.endpoint import Endpoint
-
-DEFAULT_PORT = 22222
-"""The port of the protocol page and of Kamailio's examples."""
 
 MAX_STICKY_CALLS = 65_536
 """Calls whose node is remembered, the least recently used ones forgotten first: more than one client
@@ -154,33 +149,3 @@ class NodeTable:
         self._holders.move_to_end(call_id)
         while len(self._holders) > self.max_calls:
             self._holders.popitem(last=False)
-
-
-def parse_node(text: str) -> tuple[str, int]:
-    """Split `ADDRESS`, `ADDRESS:PORT` or `[ADDRESS]:PORT` into host and port.
-
-    Raises:
-        ValueError: it is none of these; the message is for people.
-    """
-    if text.count(":") < 2 and not text.startswith("["):
-        host, colon, port = text.partition(":")
-        is_good = bool(host)
-    else:
-        in_brackets = re.fullmatch(r"\[([^]]*)\](:?)(.*)", text)
-        host, colon, port = in_brackets.groups() if in_brackets else (text, "", "")
-        is_good = _is_ipv6(host)
-    if not is_good or bool(colon) != bool(port):
-        raise ValueError(f"{text!r} is not ADDRESS:PORT or [ADDRESS]:PORT")
-    if not port:
-        return host, DEFAULT_PORT
-    if not (port.isascii() and port.isdigit() and len(port) <= len("65535") and 0 < int(port) < 1 << 16):
-        raise ValueError(f"{text!r} has no port between 1 and 65535")
-    return host, int(port)
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return True

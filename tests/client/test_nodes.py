@@ -1,6 +1,6 @@
 import pytest
 
-from karl_trio.client.nodes import TRANSITIONS, Node, NodeEvent, NodeState, NodeTable, parse_node
+from karl_trio.client.nodes import TRANSITIONS, Node, NodeEvent, NodeState, NodeTable
 from karl_trio.endpoint import Endpoint
 
 
@@ -74,30 +74,3 @@ def test_an_event_that_cannot_be_leaves_the_state_as_it_was():
     with pytest.raises(ValueError, match="up cannot be probed"):
         node.on(NodeEvent.PROBED)
     assert node.state is NodeState.UP
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("192.0.2.1:2223", ("192.0.2.1", 2223)),
-        ("192.0.2.1", ("192.0.2.1", 22222)),
-        ("media.example.net:65535", ("media.example.net", 65535)),
-        ("[2001:db8::1]:2223", ("2001:db8::1", 2223)),
-        ("[2001:db8::1]", ("2001:db8::1", 22222)),
-        ("::1", ("::1", 22222)),
-    ],
-)
-def test_addresses_of_nodes(text, expected):
-    assert parse_node(text) == expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", ":", ":2223", "host:", "host:0", "host:65536", "host:ng", "host:²", "host:0022222", "1:2:3"),
-        *("[::1", "[::1]2223", "[::1]:", "[]:2223", "[::1]:2223:1", "[host]:2223"),
-    ],
-)
-def test_what_is_no_address_is_refused(text):
-    with pytest.raises(ValueError, match=r"is not|has no port"):
-        parse_node(text)
