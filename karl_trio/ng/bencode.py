@@ -20,7 +20,7 @@ import bencoder
 
 from karl_trio.errors import Malformed
 
-from .values import MAX_DEPTH, MAX_INT_DIGITS, MAX_ITEMS, Value, key_text, wire_form
+from .values import MAX_DEPTH, MAX_INT_DIGITS, MAX_ITEMS, Value, key_text, plain
 
 MAX_LENGTH_DIGITS = 9
 """Digits in the length of a string: far more than any transport carries, and never a slow `int`."""
@@ -162,7 +162,11 @@ def _refuse_integer(text: str, at: int) -> NoReturn:
 
 
 def encode(value: object) -> bytes:
-    """Encode a value, the keys of dictionaries sorted; `wire_form` says what a value can be."""
+    """Encode a value, the keys of dictionaries sorted and entries that are None left out.
+
+    Raises:
+        TypeError: `plain` knows nothing that stands for it.
+    """
     pieces: list[bytes] = []
     _write(value, pieces.append)
     return b"".join(pieces)
@@ -187,7 +191,7 @@ def _write(value: object, append: Callable[[bytes], None]) -> None:
             _write(item, append)
         append(b"e")
     else:
-        _write(wire_form(value, str), append)
+        _write(plain(value), append)
 
 
 def _in_order(value: dict[object, object]) -> list[tuple[str, object]]:

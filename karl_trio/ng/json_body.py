@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from karl_trio.errors import Malformed
 
-from .values import MAX_DEPTH, MAX_INT_DIGITS, MAX_ITEMS, Value, wire_form
+from .values import MAX_DEPTH, MAX_INT_DIGITS, MAX_ITEMS, Value, key_text, plain
 
 
 def decode(data: bytes) -> Value:
@@ -36,9 +36,25 @@ def decode(data: bytes) -> Value:
 
 
 def encode(value: object) -> bytes:
-    """Encode a value, as `wire_form` allows it, without spaces and with characters as they are."""
-    text = json.dumps(wire_form(value, str), ensure_ascii=False, separators=(",", ":"))
+    """Encode a value as bencode does, without spaces and with characters as they are.
+
+    Raises:
+        TypeError: `plain` knows nothing that stands for it.
+    """
+    text = json.dumps(_plain_throughout(value), ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "surrogateescape")
+
+
+def _plain_throughout(value: object) -> object:
+    kind = type(value)
+    if kind is str or kind is int:
+        return value
+    if kind is dict:
+        entries = value.items()  # type: ignore[attr-defined]  # mypy does not narrow by type()
+        return {key_text(key): _plain_throughout(item) for key, item in entries if item is not None}
+    if kind is list or kind is tuple:
+        return [_plain_throughout(item) for item in value]  # type: ignore[attr-defined]
+    return _plain_throughout(plain(value))
 
 
 _TOO_DEEP = f"more than {MAX_DEPTH} values within each other"

@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 
 from attrs import frozen
 
-from .requests import CallRequest, PartyRequest, Request, SdpRequest, _request
+from .requests import CallRequest, PartyRequest, Request, SdpRequest, for_command
 from .structuring import Address, Body
 
 NO_BODY = Body("")
 
 
-@_request("publish")
+@for_command("publish")
 @frozen(kw_only=True)
 class PublishRequest(SdpRequest):
     """An SDP offer that we answer ourselves: media for whoever subscribes to it.
@@ -30,7 +30,7 @@ class PublishRequest(SdpRequest):
     peer: Address | None = None
 
 
-@_request("create")
+@for_command("create")
 @frozen(kw_only=True)
 class CreateRequest(SdpRequest):
     """Asks for an SDP offer of ours.
@@ -50,13 +50,13 @@ class CreateRequest(SdpRequest):
     medias: tuple[Mapping[str, Any], ...] = ()
 
 
-@_request("create answer")
+@for_command("create answer")
 @frozen(kw_only=True)
 class CreateAnswerRequest(SdpRequest):
     """The answer to an offer of ours."""
 
 
-@_request("subscribe request")
+@for_command("subscribe request")
 @frozen(kw_only=True)
 class SubscribeRequest(SdpRequest):
     """Asks for an SDP offer of ours to a listener, who is to get what others say.
@@ -94,7 +94,7 @@ class SubscribeRequest(SdpRequest):
         )
 
 
-@_request("subscribe answer")
+@for_command("subscribe answer")
 @frozen(kw_only=True)
 class SubscribeAnswerRequest(SdpRequest):
     """The listener's answer to it."""
@@ -103,7 +103,7 @@ class SubscribeAnswerRequest(SdpRequest):
     to_tag: str
 
 
-@_request("unsubscribe")
+@for_command("unsubscribe")
 @frozen(kw_only=True)
 class UnsubscribeRequest(CallRequest):
     """Ends what a listener listens to.
@@ -116,7 +116,7 @@ class UnsubscribeRequest(CallRequest):
     to_tag: str
 
 
-@_request("connect")
+@for_command("connect")
 @frozen(kw_only=True)
 class ConnectRequest(PartyRequest):
     """Lets legs talk to another one without an offer and an answer.
@@ -129,7 +129,7 @@ class ConnectRequest(PartyRequest):
     to_call_id: str | None = None
 
 
-@_request("mesh")
+@for_command("mesh")
 @frozen(kw_only=True)
 class MeshRequest(Request):
     """Makes one call of several, in which legs hear each other.
@@ -157,19 +157,19 @@ class InjectRequest(CallRequest):
     source_call_id: str | None = None
 
 
-@_request("inject start")
+@for_command("inject start")
 @frozen(kw_only=True)
 class InjectStartRequest(InjectRequest):
     """Lets a leg hear another one beside those that it talks to."""
 
 
-@_request("inject stop")
+@for_command("inject stop")
 @frozen(kw_only=True)
 class InjectStopRequest(InjectRequest):
     """Ends that."""
 
 
-@_request("transform")
+@for_command("transform")
 @frozen(kw_only=True)
 class TransformRequest(SdpRequest):
     """Takes media from another media proxy and sends it on, without SDP.

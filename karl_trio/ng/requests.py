@@ -94,7 +94,7 @@ _STRUCTURERS: dict[str, Callable[[Mapping[str, object]], Request]] = {}
 _KEYS: dict[str, frozenset[str]] = {}
 
 
-def _request(command: str) -> Callable[[type[RequestT]], type[RequestT]]:
+def for_command(command: str) -> Callable[[type[RequestT]], type[RequestT]]:
     """Make the decorated class the one for a command."""
 
     def register(cls: type[RequestT]) -> type[RequestT]:
@@ -107,7 +107,7 @@ def _request(command: str) -> Callable[[type[RequestT]], type[RequestT]]:
     return register
 
 
-@_request("ping")
+@for_command("ping")
 @frozen(kw_only=True)
 class PingRequest(Request):
     """Asks whether the daemon is alive."""
@@ -192,13 +192,13 @@ class SdpRequest(CallRequest):
     dry_run: bool = False
 
 
-@_request("offer")
+@for_command("offer")
 @frozen(kw_only=True)
 class OfferRequest(SdpRequest):
     """An SDP offer on its way from one leg to the other."""
 
 
-@_request("answer")
+@for_command("answer")
 @frozen(kw_only=True)
 class AnswerRequest(SdpRequest):
     """An SDP answer on its way back."""
@@ -206,7 +206,7 @@ class AnswerRequest(SdpRequest):
     to_tag: str
 
 
-@_request("delete")
+@for_command("delete")
 @frozen(kw_only=True)
 class DeleteRequest(CallRequest):
     """Ends a call, or a leg of it.
@@ -223,7 +223,7 @@ class DeleteRequest(CallRequest):
     delete_delay: Seconds | None = None
 
 
-@_request("query")
+@for_command("query")
 @frozen(kw_only=True)
 class QueryRequest(CallRequest):
     """Asks for the figures of a call, or of one leg and those that it talks to."""
@@ -244,31 +244,31 @@ class MediaControlRequest(PartyRequest):
     direction: tuple[str, ...] = ()
 
 
-@_request("block media")
+@for_command("block media")
 @frozen(kw_only=True)
 class BlockMediaRequest(MediaControlRequest):
     """Asks for media to be dropped, all but DTMF events."""
 
 
-@_request("unblock media")
+@for_command("unblock media")
 @frozen(kw_only=True)
 class UnblockMediaRequest(MediaControlRequest):
     """Asks for media to pass again."""
 
 
-@_request("silence media")
+@for_command("silence media")
 @frozen(kw_only=True)
 class SilenceMediaRequest(MediaControlRequest):
     """Asks for audio to be replaced by silence."""
 
 
-@_request("unsilence media")
+@for_command("unsilence media")
 @frozen(kw_only=True)
 class UnsilenceMediaRequest(MediaControlRequest):
     """Asks for audio to be heard again."""
 
 
-@_request("block DTMF")
+@for_command("block DTMF")
 @frozen(kw_only=True)
 class BlockDtmfRequest(MediaControlRequest):
     """Asks for DTMF events to be dropped or replaced.
@@ -289,61 +289,61 @@ class BlockDtmfRequest(MediaControlRequest):
     delay_buffer: int | None = None
 
 
-@_request("unblock DTMF")
+@for_command("unblock DTMF")
 @frozen(kw_only=True)
 class UnblockDtmfRequest(MediaControlRequest):
     """Asks for DTMF events to pass again."""
 
 
-@_request("start forwarding")
+@for_command("start forwarding")
 @frozen(kw_only=True)
 class StartForwardingRequest(MediaControlRequest):
     """Asks for audio to be sent to a recording daemon as well."""
 
 
-@_request("stop forwarding")
+@for_command("stop forwarding")
 @frozen(kw_only=True)
 class StopForwardingRequest(MediaControlRequest):
     """Asks for an end of that."""
 
 
-@_request("start recording")
+@for_command("start recording")
 @frozen(kw_only=True)
 class StartRecordingRequest(CallRequest):
     """Asks for a call to be recorded."""
 
 
-@_request("pause recording")
+@for_command("pause recording")
 @frozen(kw_only=True)
 class PauseRecordingRequest(CallRequest):
     """Asks for a recording to be interrupted."""
 
 
-@_request("stop recording")
+@for_command("stop recording")
 @frozen(kw_only=True)
 class StopRecordingRequest(CallRequest):
     """Asks for a recording to end."""
 
 
-@_request("play media")
+@for_command("play media")
 @frozen(kw_only=True)
 class PlayMediaRequest(CallRequest):
     """Asks for a sound to be played to a leg."""
 
 
-@_request("stop media")
+@for_command("stop media")
 @frozen(kw_only=True)
 class StopMediaRequest(CallRequest):
     """Asks for such a sound to end."""
 
 
-@_request("play DTMF")
+@for_command("play DTMF")
 @frozen(kw_only=True)
 class PlayDtmfRequest(CallRequest):
     """Asks for DTMF digits to be sent."""
 
 
-@_request("list")
+@for_command("list")
 @frozen(kw_only=True)
 class ListRequest(Request):
     """Asks which calls there are.
@@ -355,7 +355,7 @@ class ListRequest(Request):
     limit: int = field(default=DEFAULT_LIMIT, validator=ge(0))
 
 
-@_request("statistics")
+@for_command("statistics")
 @frozen(kw_only=True)
 class StatisticsRequest(Request):
     """Asks for the figures of the daemon."""
