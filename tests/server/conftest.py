@@ -7,6 +7,7 @@ from attrs import define, field
 
 from karl_trio.endpoint import Endpoint
 from karl_trio.ng.framing import Format, frame, parse
+from karl_trio.ng.requests import PingRequest
 from karl_trio.server.counters import ControlCounters
 from karl_trio.server.daemon import Daemon
 from karl_trio.server.dispatch import Dispatcher
@@ -56,6 +57,17 @@ NO_CALLS = SimpleNamespace(interfaces=SimpleNamespace(has_open_port=lambda sourc
 def commands():
     """Handlers that a test registers itself."""
     return Registry()
+
+
+@pytest.fixture
+def ping(commands):
+    """A handler that answers as the daemon's does."""
+
+    @commands.command("ping", PingRequest)
+    def ping(request, daemon):
+        return {"result": "pong"}
+
+    return ping
 
 
 @pytest.fixture

@@ -75,6 +75,19 @@ class Unread:
         await self._stream.send_all(octets)
 
 
+class Bystander:
+    """Somebody, like the relay of media, who wants to be let in between: the turns that he got."""
+
+    def __init__(self, nursery):
+        self.turns = 0
+        nursery.start_soon(self._count)
+
+    async def _count(self):
+        while True:
+            self.turns += 1
+            await trio.lowlevel.checkpoint()
+
+
 def serve_on(nursery, dispatcher, protocol, *, unread=math.inf):
     """Serve a new connection, and return the client's end of it.
 

@@ -10,27 +10,22 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from karl_trio.ng.requests import DeleteRequest, PingRequest
+from karl_trio.ng.requests import DeleteRequest
 from karl_trio.ng.stream import MAX_MESSAGE
 from karl_trio.server.hangup import Reason
 from karl_trio.server.http import BODY_WITHIN, HEAD_WITHIN, KEEP_ALIVE, MAX_HEAD, serve_http
 from karl_trio.server.outbox import SEND_WITHIN
 from karl_trio.server.streams import REPLY_WITHIN
 
-from .streams import serve_on
+from .streams import Bystander, serve_on
 
 PING = b"d7:command4:pinge"
 PONG = b"d6:result4:ponge"
 
 
 @pytest.fixture
-def served(nursery, dispatcher, commands):
+def served(nursery, dispatcher, ping):
     """A client's end of a connection that `serve_http` has the other end of."""
-
-    @commands.command("ping", PingRequest)
-    def ping(request, daemon):
-        return {"result": "pong"}
-
     return serve_on(nursery, dispatcher, serve_http)
 
 
@@ -261,20 +256,12 @@ async def test_a_body_in_chunks_is_put_together(served):
 
 
 async def test_a_flood_of_little_chunks_leaves_turns_for_media(served, nursery):
-    turns = 0
-
-    async def media():
-        nonlocal turns
-        while True:
-            turns += 1
-            await trio.lowlevel.checkpoint()
-
     head = b"POST /ng-plain HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunks = b"".join(b"1\r\n%c\r\n" % octet for octet in PING + bytes(500))
-    nursery.start_soon(media)
+    media = Bystander(nursery)
     response = await ask(served, head, chunks, b"0\r\n\r\n")
     assert response.content == PONG
-    assert turns > 500
+    assert media.turns > 500
 
 
 async def test_a_refused_request_whose_body_is_no_body_is_the_last_one(served):

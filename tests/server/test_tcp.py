@@ -17,13 +17,8 @@ from .streams import serve_on
 
 
 @pytest.fixture
-def served(nursery, dispatcher, commands):
+def served(nursery, dispatcher, ping):
     """A client's end of a connection that `serve_ng` has the other end of."""
-
-    @commands.command("ping", PingRequest)
-    def ping(request, daemon):
-        return {"result": "pong"}
-
     return serve_on(nursery, dispatcher, serve_ng)
 
 

@@ -21,13 +21,13 @@ from wsproto.events import (
     TextMessage,
 )
 
-from karl_trio.ng.requests import DeleteRequest, PingRequest
+from karl_trio.ng.requests import DeleteRequest
 from karl_trio.ng.stream import MAX_MESSAGE
 from karl_trio.server.hangup import Reason
 from karl_trio.server.http import serve_http
 from karl_trio.server.websocket import MESSAGE_WITHIN, PING_EVERY
 
-from .streams import serve_on
+from .streams import Bystander, serve_on
 
 NG = "ng.rtpengine.com"
 PLAIN = "ng-plain.rtpengine.com"
@@ -65,12 +65,8 @@ class Client:
 
 
 @pytest.fixture
-def connect(nursery, dispatcher, commands):
+def connect(nursery, dispatcher, ping):
     """Ask for a WebSocket, and return the client and what it was told."""
-
-    @commands.command("ping", PingRequest)
-    def ping(request, daemon):
-        return {"result": "pong"}
 
     async def connect(*subprotocols, **options):
         client = Client(serve_on(nursery, dispatcher, serve_http))
@@ -220,11 +216,7 @@ async def test_a_message_may_come_in_pieces_with_a_ping_between_them(client):
     assert await client.hear() == f"c1 {PONG}"
 
 
-async def test_requests_may_come_together_with_the_handshake(nursery, dispatcher, commands):
-    @commands.command("ping", PingRequest)
-    def ping(request, daemon):
-        return {"result": "pong"}
-
+async def test_requests_may_come_together_with_the_handshake(nursery, dispatcher, ping):
     client = Client(serve_on(nursery, dispatcher, serve_http))
     asked = client.protocol.send(Request(host="x", target="/", subprotocols=[NG]))
     # A client in a hurry: a masked frame, made by a connection that is open already.
@@ -265,18 +257,10 @@ async def test_a_reply_for_a_socket_that_was_closed_is_lost_and_counted(
 
 
 async def test_a_flood_of_little_frames_leaves_turns_for_media(client, nursery):
-    turns = 0
-
-    async def media():
-        nonlocal turns
-        while True:
-            turns += 1
-            await trio.lowlevel.checkpoint()
-
     client.served.arrive(b"".join(client.protocol.send(Ping()) for _ in range(500)))
-    nursery.start_soon(media)
+    media = Bystander(nursery)
     await client.served.end()
-    assert turns > 500
+    assert media.turns > 500
 
 
 async def test_a_message_that_is_too_long_ends_the_socket(client, autojump_clock):

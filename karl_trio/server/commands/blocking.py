@@ -7,6 +7,7 @@ from karl_trio.calls.controls import Control
 from karl_trio.ng.requests import (
     BlockDtmfRequest,
     BlockMediaRequest,
+    MediaControlRequest,
     SilenceMediaRequest,
     StartForwardingRequest,
     StopForwardingRequest,
@@ -17,41 +18,30 @@ from karl_trio.ng.requests import (
 from karl_trio.server.daemon import Daemon
 from karl_trio.server.registry import Reply, command
 
-
-@command("block media", BlockMediaRequest)
-def block_media(request: BlockMediaRequest, daemon: Daemon) -> Reply:
-    """Drop media of a call, all but DTMF events."""
-    return blocking.impose(daemon.calls, request, Control.BLOCK_MEDIA)
-
-
-@command("unblock media", UnblockMediaRequest)
-def unblock_media(request: UnblockMediaRequest, daemon: Daemon) -> Reply:
-    """Let media pass again."""
-    return blocking.lift(daemon.calls, request, Control.BLOCK_MEDIA)
+ACTIONS = {
+    BlockMediaRequest: (blocking.impose, Control.BLOCK_MEDIA),
+    UnblockMediaRequest: (blocking.lift, Control.BLOCK_MEDIA),
+    SilenceMediaRequest: (blocking.impose, Control.SILENCE_MEDIA),
+    UnsilenceMediaRequest: (blocking.lift, Control.SILENCE_MEDIA),
+    UnblockDtmfRequest: (blocking.lift, Control.BLOCK_DTMF),
+}
+"""What each command does to the media that it selects."""
 
 
-@command("silence media", SilenceMediaRequest)
-def silence_media(request: SilenceMediaRequest, daemon: Daemon) -> Reply:
-    """Replace audio of a call by silence."""
-    return blocking.impose(daemon.calls, request, Control.SILENCE_MEDIA)
+def act(request: MediaControlRequest, daemon: Daemon) -> Reply:
+    """Begin or end what the command is for."""
+    action, control = ACTIONS[type(request)]
+    return action(daemon.calls, request, control)
 
 
-@command("unsilence media", UnsilenceMediaRequest)
-def unsilence_media(request: UnsilenceMediaRequest, daemon: Daemon) -> Reply:
-    """Let audio be heard again."""
-    return blocking.lift(daemon.calls, request, Control.SILENCE_MEDIA)
+for kind in ACTIONS:
+    command(kind.command, kind)(act)
 
 
 @command("block DTMF", BlockDtmfRequest)
 def block_dtmf(request: BlockDtmfRequest, daemon: Daemon) -> Reply:
     """Drop DTMF events of a call."""
     return blocking.block_dtmf(daemon.calls, request)
-
-
-@command("unblock DTMF", UnblockDtmfRequest)
-def unblock_dtmf(request: UnblockDtmfRequest, daemon: Daemon) -> Reply:
-    """Let DTMF events pass again."""
-    return blocking.lift(daemon.calls, request, Control.BLOCK_DTMF)
 
 
 @command("start forwarding", StartForwardingRequest)

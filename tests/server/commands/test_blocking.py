@@ -6,15 +6,8 @@ import pytest
 import trio
 import trio.testing
 
-from karl_trio.config import Settings
-from karl_trio.server import app
-from karl_trio.server.dispatch import Dispatcher
 from tests.calls.phones import Phone
-from tests.server.conftest import Client
 
-SETTINGS = Settings(
-    listen_ng=("127.0.0.1:0",), interface=("127.0.0.1",), port_min=35400, port_max=35599, port_rest=0.0
-)
 RTPMAPS = {
     0: "PCMU/8000",
     8: "PCMA/8000",
@@ -60,16 +53,6 @@ class Party:
                 await trio.lowlevel.wait_readable(self.phone.rtp)
                 heard.append(self.phone.rtp.recv(2048))
         return heard[:-1]
-
-
-@pytest.fixture
-async def served(nursery):
-    return await nursery.start(app.serve, SETTINGS)
-
-
-@pytest.fixture
-def client(served):
-    return Client(Dispatcher(served.daemon))
 
 
 @pytest.fixture

@@ -1,29 +1,12 @@
 """Each command through the dispatcher, with real calls behind it: what a SIP proxy gets back."""
 
-import pytest
 import trio
 import trio.testing
 
 from karl_trio.config import Settings
-from karl_trio.server import app
-from karl_trio.server.dispatch import Dispatcher
-from tests.server.conftest import Client
 
-SETTINGS = Settings(
-    listen_ng=("127.0.0.1:0",), interface=("127.0.0.1",), port_min=35100, port_max=35399, port_rest=0.0
-)
 SDP = "v=0\r\no=- 1 1 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
 CALLER, CALLEE = SDP.format("198.51.100.1"), SDP.format("203.0.113.1")
-
-
-@pytest.fixture
-async def served(nursery):
-    return await nursery.start(app.serve, SETTINGS)
-
-
-@pytest.fixture
-def client(served):
-    return Client(Dispatcher(served.daemon))
 
 
 def place_call(client, call_id="c"):

@@ -2,22 +2,9 @@
 
 import pytest
 
-from karl_trio.server import app
 from karl_trio.server.commands.unsupported import MISSING
-from karl_trio.server.dispatch import Dispatcher
-from tests.server.conftest import Client
 
-from .test_commands import SETTINGS, place_call
-
-
-@pytest.fixture
-async def served(nursery):
-    return await nursery.start(app.serve, SETTINGS)
-
-
-@pytest.fixture
-def client(served):
-    return Client(Dispatcher(served.daemon))
+from .test_commands import place_call
 
 
 @pytest.mark.parametrize(
