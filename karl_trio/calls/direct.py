@@ -99,8 +99,9 @@ class OwnSdp:
         try:
             for place, media in enumerate(self.media):
                 known = known_media(self.leg, place)
-                needs_pair = media.is_open and (known is None or not known.faces)
-                pairs.append(self.interface.pool.take_pair(now) if needs_pair else None)
+                needs_ports = media.is_open and (known is None or not known.faces)
+                take = self.interface.pool.take_pair if media.tells_rtcp else self.interface.pool.take_single
+                pairs.append(take(now) if needs_ports else None)
             return PreparedSdp(self, tuple(pairs), self._write(pairs))
         except BaseException:
             for pair in pairs:
@@ -325,7 +326,7 @@ def tell(call: Call, media: Media, advertised: Advertised, *, is_muxed: bool, no
     if advertised.is_rejected:
         close_faces(call, media)
         return
-    settle_mux(call, media, is_muxed=is_muxed)
+    settle_mux(call, media, is_muxed=is_muxed, now=now)
     for face in media.faces:
         tell_face(face, media, now)
 

@@ -211,7 +211,7 @@ class Exchange:
             (listener_media, media_plan.mux.listener_mux),
         ):
             if is_muxed is not None:
-                settle_mux(self.call, media, is_muxed=is_muxed)
+                settle_mux(self.call, media, is_muxed=is_muxed, now=self.now)
 
     def _close_media(
         self,

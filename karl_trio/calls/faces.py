@@ -65,23 +65,28 @@ def _open_stream(
 
 def tell_face(face: Face, media: Media, now: float) -> None:
     """Let the streams of a face know what the leg's SDP said of the media."""
-    advertised = media.advertised
-    assert advertised is not None
+    assert media.advertised is not None
     if face.bundle is not None:
         _tell_bundled(face, face.bundle, media)
-        return
-    endpoints = {Component.RTP: advertised.endpoint, Component.RTCP: advertised.rtcp_endpoint}
-    for stream in face.streams:
-        media.source_rules.apply(stream.latch)
-        stream.latch.reopen(endpoints[stream.component], now)
-        stream.clock_rates = dict(advertised.clock_rates)
-        stream.is_opaque = not advertised.is_rtp
-        stream.is_secure = advertised.is_secure
-        stream.is_muxed = media.is_muxed
-        stream.refresh()
-        stream.settle_twin(now)
-    # Once more, for RTCP has to know which host RTP was learned from.
-    face.rtp.refresh()
+    else:
+        _tell(face.rtp, media, media.advertised.endpoint, now)
+    if face.rtcp is not None:
+        _tell(face.rtcp, media, media.advertised.rtcp_endpoint, now)
+        # Once more, for RTCP has to know which host RTP was learned from.
+        face.carrier.refresh()
+
+
+def _tell(stream: Stream, media: Media, endpoint: Endpoint | None, now: float) -> None:
+    advertised = media.advertised
+    assert advertised is not None
+    media.source_rules.apply(stream.latch)
+    stream.latch.reopen(endpoint, now)
+    stream.clock_rates = dict(advertised.clock_rates)
+    stream.is_opaque = not advertised.is_rtp
+    stream.is_secure = advertised.is_secure
+    stream.is_muxed = media.is_muxed
+    stream.refresh()
+    stream.settle_twin(now)
 
 
 def announce(face: Face, now: float) -> None:
@@ -92,10 +97,7 @@ def announce(face: Face, now: float) -> None:
 
 def begin_bundle(call: Call, face: Face) -> None:
     """Let other media join a face on its port."""
-    if face.rtcp is not None:
-        call.stop(face.rtcp)
-        face.rtcp = None
-    face.rtp.companion = None
+    _join_rtcp(call, face)
     face.bundle = Bundle.begin(face.rtp)
     face.rtp = face.bundle.join()
 
@@ -154,15 +156,38 @@ def tell_transport(bundle: Bundle, media: Media, now: float) -> None:
     transport.settle_twin(now)
 
 
-def settle_mux(call: Call, media: Media, *, is_muxed: bool) -> None:
+def settle_mux(call: Call, media: Media, *, is_muxed: bool, now: float) -> None:
     """Let RTCP share the RTP port of a media from now on, or not."""
     media.is_muxed = is_muxed
     for face in media.faces:
         face.rtp.is_muxed = is_muxed
-        if is_muxed and face.rtcp is not None:
-            call.stop(face.rtcp)
-            face.rtp.companion = None
-            face.rtcp = None
+        if is_muxed:
+            _join_rtcp(call, face)
+        elif face.rtcp is None:
+            _part_rtcp(call, media, face, now)
+
+
+def _join_rtcp(call: Call, face: Face) -> None:
+    """Let RTCP come and go as RTP does."""
+    if face.rtcp is not None:
+        call.stop(face.rtcp)
+        face.carrier.companion = face.rtcp = None
+
+
+def _part_rtcp(call: Call, media: Media, face: Face, now: float) -> None:
+    """Let RTCP go between the leg's own port for it and ours for RTP, the only one that it was told of."""
+    carrier = face.carrier
+    face.rtcp = carrier.companion = Stream(
+        port=carrier.port,
+        component=Component.RTCP,
+        latch=Latch(follows=True, told=carrier.latch.told),
+        shares_port=True,
+        last_user_packet=now,
+    )
+    call.start(face.rtcp, Endpoint(face.interface.advertised, carrier.port.endpoint.port))
+    if media.advertised is not None:
+        _tell(face.rtcp, media, media.advertised.rtcp_endpoint, now)
+        carrier.refresh()
 
 
 def close_face(call: Call, media: Media, face: Face) -> None:

@@ -118,7 +118,7 @@ class Face:
     """A pair of our ports toward a leg.
 
     Attributes:
-        rtcp: None when RTCP shares the RTP port for good.
+        rtcp: None when RTCP comes as RTP does (RFC 5761).
         peer: whose SDP it was opened for; None until somebody answers.
         keys: the endpoints in the SDPs that the leg was told of it for; empty for whatever comes first.
         superseded_at: when it was replaced, in seconds on Trio's clock.
@@ -146,8 +146,13 @@ class Face:
         return self.rtp if self.bundle is None else self.bundle.transport
 
     @property
+    def has_rtcp_port(self) -> bool:
+        """Whether RTCP has a port of ours for itself."""
+        return self.rtcp is not None and not self.rtcp.shares_port
+
+    @property
     def sockets(self) -> Iterator[Stream]:
-        """The streams that have its ports, which other media may share."""
+        """The streams that send from its ports, which other media may share."""
         yield self.carrier
         if self.rtcp is not None:
             yield self.rtcp

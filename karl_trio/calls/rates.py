@@ -106,7 +106,7 @@ async def take_sample(
                     kernel.visit(stream, now)
                     streams_kernel += stream.promotion is not None and stream.promotion.is_active
                     tally_kernel += stream.tally_kernel
-                if (streams + turn) % QUEUE_ROUNDS == 0 and not stream.port.is_closed:
+                if (streams + turn) % QUEUE_ROUNDS == 0 and not (stream.shares_port or stream.port.is_closed):
                     sample_queue_drops(stream)
                 tally += stream.tally
                 errors += stream.errors + stream.errors_out

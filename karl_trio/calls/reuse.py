@@ -37,7 +37,7 @@ def face_to_use_again(
     """
     keeps_ports = _keeps_ports(section, advertised, request)
     for face in _candidates(media, speaker):
-        if face.interface != interface or (needs_rtcp and face.rtcp is None):
+        if face.interface != interface or (needs_rtcp and not face.has_rtcp_port):
             continue
         if keeps_ports or not face.keys or advertised.endpoint is None or advertised.endpoint in face.keys:
             return face

@@ -45,7 +45,7 @@ def wire(call: Call) -> None:
             face.rtp.payload_types |= types
             face.rtp.sinks = rtp_sinks
             face.rtp.rtcp_sinks = rtcp_sinks
-            _lead(leads, face.carrier, onward | rtcp_onward if face.rtp.is_muxed else onward)
+            _lead(leads, face.carrier, onward if face.has_rtcp_port else onward | rtcp_onward)
             if face.rtcp is not None:
                 face.rtcp.rtcp_sinks = rtcp_sinks
                 _lead(leads, face.rtcp, rtcp_onward)

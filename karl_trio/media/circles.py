@@ -27,7 +27,7 @@ class Circles:
     """All streams with the endpoints that they are reached under, and where what arrives at them goes on."""
 
     _streams: dict[Endpoint, Stream] = field(factory=dict, init=False)
-    _endpoints: dict[Stream, tuple[Endpoint, Endpoint]] = field(factory=dict, init=False)
+    _endpoints: dict[Stream, tuple[Endpoint, ...]] = field(factory=dict, init=False)
     _leads_to: dict[Stream, frozenset[Stream]] = field(factory=dict, init=False)
     _muted: set[Stream] = field(factory=set, init=False)
     # Every address of ours that was ever seen: there are few, and most destinations are at none of them.
@@ -40,7 +40,9 @@ class Circles:
             advertised: what SDP calls its port, which may differ from what we do.
         """
         stream.aimed = self._settle_one
-        self._endpoints[stream] = endpoints = (stream.port.endpoint, advertised)
+        # What shares a port is reached through the stream that has it.
+        endpoints = () if stream.shares_port else (stream.port.endpoint, advertised)
+        self._endpoints[stream] = endpoints
         for endpoint in endpoints:
             self._streams[endpoint] = stream
             self._addresses.add(endpoint.address)

@@ -84,6 +84,8 @@ class Stream(Figures):
 
     Attributes:
         port: our socket; the stream owns it and closes it when its relay ends.
+        shares_port: it is an RTCP stream on the port of its RTP stream, which owns it: the leg has two ports,
+            but was told one of ours.
         component: RTP or RTCP.
         latch: which source is believed, and where packets for this leg are sent.
         payload_types: those that were ever named between the leg and its peers; empty while any will do.
@@ -111,6 +113,7 @@ class Stream(Figures):
     is_opaque: bool = False
     is_secure: bool = False
     is_muxed: bool = False
+    shares_port: bool = False
     _sinks: tuple[Sink, ...] = field(default=(), repr=False)
     rtcp_sinks: tuple[Sink, ...] = field(default=(), repr=False)
     aimed: Callable[[Stream], None] | None = field(default=None, repr=False)
@@ -372,6 +375,10 @@ class Stream(Figures):
         return not known or payload_type in known or payload_type == COMFORT_NOISE or not self.latch.strict
 
     def _deal_rtcp(self, size: int, source: Endpoint, now: float) -> None:
+        rtcp = self.companion
+        if rtcp is not None and rtcp.shares_port:
+            rtcp._deal_rtcp(size, source, now)
+            return
         # Checked to its last octet before it can teach us anything (A2).
         try:
             check_compound(_whole[:size], is_encrypted=self.is_secure)
@@ -430,9 +437,11 @@ class Stream(Figures):
 
 
 async def relay(stream: Stream, poller: Poller) -> None:
-    """Relay a stream's packets until cancelled, then close its port."""
+    """Relay a stream's packets until cancelled, then close its port, if it has one of its own."""
     stream.poller = poller
     try:
+        if stream.shares_port:
+            await trio.sleep_forever()
         await poller.serve(stream.port.fileno(), stream.receive)
     finally:
         now = trio.current_time()
@@ -441,7 +450,8 @@ async def relay(stream: Stream, poller: Poller) -> None:
         if stream.promotion is not None:
             stream.promotion.close()
         stream.close_twin(now)
-        stream.port.close(now)
+        if not stream.shares_port:
+            stream.port.close(now)
         # Streams refer to each other in circles, which only a full garbage collection would find.
         stream.sinks = stream.rtcp_sinks = ()
         stream.companion = stream.poller = stream.promotion = stream.aimed = None

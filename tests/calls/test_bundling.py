@@ -405,6 +405,24 @@ async def test_rtcp_goes_to_the_media_that_it_is_about(proxy, pair):
     assert pair.audio.is_silent()
 
 
+async def test_who_wants_neither_a_bundle_nor_a_shared_port_any_longer_keeps_the_rtcp_of_the_first_media(
+    proxy, pair
+):
+    _, _, port = await bundled_call(proxy, pair)
+    told = proxy.offer(pair.separate(), from_tag="bob", to_tag="alice")
+    assert group(told) == ["a v"]
+    refusal = body(pair.one.endpoint.port, 0, mids=("a", "v"), mux=False)
+    for_audio, _ = ports(proxy.answer(refusal, from_tag="bob", to_tag="alice"))
+    await trio.testing.wait_all_tasks_blocked()
+    pair.one.say(audio(1), port)
+    assert await pair.audio.hear(1) == [(audio(1), for_audio)]
+    pair.one.rtcp.sendto(report(AUDIO), ("127.0.0.1", port))
+    assert await pair.audio.hear(1, pair.audio.rtcp) == [(report(AUDIO), for_audio + 1)]
+    pair.audio.rtcp.sendto(report(7, AUDIO), ("127.0.0.1", for_audio + 1))
+    assert await pair.one.hear(1, pair.one.rtcp) == [(report(7, AUDIO), port)]
+    assert pair.one.is_silent()
+
+
 async def test_a_stranger_is_no_more_heard_than_on_a_port_of_ones_own(proxy, pair, phones):
     for_audio, for_video, port = await bundled_call(proxy, pair, name_id=3)
     await from_bundle(pair, port, for_audio, for_video)

@@ -95,6 +95,8 @@ def check_books(calls, interfaces):
                 target = getattr(target, "stream", target)
                 assert id(target) in open_streams
                 assert target is not stream
+        for _, media in call.media:
+            assert all(face.carrier.companion is face.rtcp for face in media.faces)
         check_bundles(call)
     # One port of a pair may be spare, or closed but still counted.
     ports = {stream.port.endpoint for stream in streams}
@@ -108,7 +110,7 @@ def check_bundles(call):
     for face in members:
         assert face.bundle.members[face.rtp.number] is face.rtp
         assert face.rtp.port is face.bundle.transport.port
-        assert face.rtcp is None
+        assert not face.has_rtcp_port
         assert face.bundle.transport in call.relayed
     bundles = {id(face.bundle): face.bundle for face in members}.values()
     assert sum(len(bundle.members) for bundle in bundles) == len(members)

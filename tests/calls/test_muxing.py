@@ -1,10 +1,13 @@
 """RTP and RTCP on one port (RFC 5761): what each side is told, and where RTCP really arrives."""
 
+import socket
+
 import pytest
 import trio
 
 from karl_trio.calls.statistics import query_reply
 from karl_trio.errors import NotSupported
+from karl_trio.sdp.description import parse
 
 from ..media.fakes import receiver_report, rtp
 from .proxy import ports, sdp
@@ -53,12 +56,28 @@ EXCHANGES = [
 ]
 
 
-async def rtcp_arrives(speaker, listener, from_port, at_socket, *, at_port, mux):
+async def rtcp_arrives(speaker, its_socket, to_port, listener, at_socket, from_port):
     """Send RTCP as the speaker would, and see at which socket of the listener it arrives, and from where."""
-    (speaker.rtp if mux else speaker.rtcp).sendto(
-        receiver_report(), ("127.0.0.1", from_port if mux else from_port + 1)
-    )
-    assert await listener.hear(1, at_socket) == [(receiver_report(), at_port)]
+    its_socket.sendto(receiver_report(), ("127.0.0.1", to_port))
+    assert await listener.hear(1, at_socket) == [(receiver_report(), from_port)]
+    assert speaker.is_silent()
+
+
+async def rtcp_flows(alice, bob, for_alice, for_bob, *, alice_muxes, bob_muxes):
+    """See that RTCP goes both ways, from and to the ports that each side was told."""
+    ways = [
+        (phone, phone.rtp, section.port) if muxes else (phone, phone.rtcp, section.rtcp_endpoint.port)
+        for phone, section, muxes in ((alice, for_alice, alice_muxes), (bob, for_bob, bob_muxes))
+    ]
+    for one, other in (ways, ways[::-1]):
+        await rtcp_arrives(*one, *other)
+
+
+async def rtp_flows(alice, bob, for_alice, for_bob):
+    alice.say(rtp(1), for_alice.port)
+    bob.say(rtp(1, ssrc=9), for_bob.port)
+    assert await bob.hear(1) == [(rtp(1), for_bob.port)]
+    assert await alice.hear(1) == [(rtp(1, ssrc=9), for_alice.port)]
 
 
 @pytest.mark.parametrize(("wishes", "offer", "bob_told", "answer", "alice_told"), EXCHANGES)
@@ -72,29 +91,9 @@ async def test_rtcp_arrives_where_each_side_was_told(
     answered = proxy.answer(sdp(bob.endpoint.port, attributes=answer), rtcp_mux=wishes)
     assert told(answered.media[0]) == alice_told
     await trio.testing.wait_all_tasks_blocked()
-    (for_bob,), (for_alice,) = ports(offered), ports(answered)
-    alice_muxes, bob_muxes = alice_told == ONE, answer == MUX
-    alice.say(rtp(1), for_alice)
-    bob.say(rtp(1, ssrc=9), for_bob)
-    await bob.hear(1)
-    await alice.hear(1)
-    if bob_muxes or bob_told != ONE:
-        await rtcp_arrives(
-            alice,
-            bob,
-            for_alice,
-            bob.rtp if bob_muxes else bob.rtcp,
-            at_port=for_bob if bob_muxes else for_bob + 1,
-            mux=alice_muxes,
-        )
-        await rtcp_arrives(
-            bob,
-            alice,
-            for_bob,
-            alice.rtp if alice_muxes else alice.rtcp,
-            at_port=for_alice if alice_muxes else for_alice + 1,
-            mux=bob_muxes,
-        )
+    (for_bob,), (for_alice,) = offered.media, answered.media
+    await rtp_flows(alice, bob, for_alice, for_bob)
+    await rtcp_flows(alice, bob, for_alice, for_bob, alice_muxes=alice_told == ONE, bob_muxes=answer == MUX)
 
 
 async def test_sides_that_share_a_port_take_one_port_each(proxy, interfaces):
@@ -133,14 +132,9 @@ async def test_from_one_port_to_two_and_back_by_re_invite(proxy, phones):
     answered = proxy.answer(sdp(bob.endpoint.port))
     assert told(answered.media[0]) == TWO
     await trio.testing.wait_all_tasks_blocked()
-    (for_bob,), (for_alice,) = ports(offered), ports(answered)
-    for sequence in range(3):
-        alice.say(rtp(sequence), for_alice)
-        bob.say(rtp(sequence, ssrc=9), for_bob)
-    await bob.hear(3)
-    await alice.hear(3)
-    await rtcp_arrives(alice, bob, for_alice, bob.rtcp, at_port=for_bob + 1, mux=False)
-    await rtcp_arrives(bob, alice, for_bob, alice.rtcp, at_port=for_alice + 1, mux=False)
+    (for_bob,), (for_alice,) = offered.media, answered.media
+    await rtp_flows(alice, bob, for_alice, for_bob)
+    await rtcp_flows(alice, bob, for_alice, for_bob, alice_muxes=False, bob_muxes=False)
 
     # And back.
     offered = proxy.offer(shared, to_tag="bob")
@@ -148,9 +142,81 @@ async def test_from_one_port_to_two_and_back_by_re_invite(proxy, phones):
     answered = proxy.answer(sdp(bob.endpoint.port, attributes=MUX))
     assert told(answered.media[0]) == ONE
     await trio.testing.wait_all_tasks_blocked()
+    assert (ports(offered), ports(answered)) == ([for_bob.port], [for_alice.port])
+    await rtcp_flows(alice, bob, *answered.media, *offered.media, alice_muxes=True, bob_muxes=True)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "attributes", "alice_told"),
+    [([], MUX, TWO), (["accept"], MUX, ONE), (["offer"], PLAIN, TWO)],
+)
+async def test_a_side_that_refuses_to_share_its_port_any_longer_keeps_its_rtcp(
+    proxy, phones, interfaces, wishes, attributes, alice_told
+):
+    alice, bob = phones(), phones()
+    proxy.offer(sdp(alice.endpoint.port, attributes=attributes), rtcp_mux=wishes)
+    proxy.answer(sdp(bob.endpoint.port, attributes=MUX))
+
+    # Bob is told of one port only, and refuses.
+    offered = proxy.offer(sdp(alice.endpoint.port, attributes=attributes), to_tag="bob", rtcp_mux=wishes)
+    assert told(offered.media[0]) == ONE
+    answered = proxy.answer(sdp(bob.endpoint.port))
+    assert told(answered.media[0]) == alice_told
+    await trio.testing.wait_all_tasks_blocked()
+    (for_bob,), (for_alice,) = offered.media, answered.media
+    await rtp_flows(alice, bob, for_alice, for_bob)
+    await rtcp_flows(alice, bob, for_alice, for_bob, alice_muxes=alice_told == ONE, bob_muxes=False)
+    await rtp_flows(alice, bob, for_alice, for_bob)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("127.0.0.2", 0))
+        stranger.sendto(receiver_report(), ("127.0.0.1", for_bob.port))
+    await rtp_flows(alice, bob, for_alice, for_bob)
+    assert alice.is_silent()
+    total = proxy.query()["totals"]["RTCP"]
+    assert (total["packets"], total["errors"]) == (1 if alice_told == ONE else 2, 1)
+
+    # The next offer tells of two ports again.
+    offered = proxy.offer(sdp(alice.endpoint.port, attributes=MUX), to_tag="bob", rtcp_mux=["accept"])
+    assert told(offered.media[0]) == BOTH
+    answered = proxy.answer(sdp(bob.endpoint.port))
+    assert told(answered.media[0]) == ONE
+    await trio.testing.wait_all_tasks_blocked()
+    (for_bob,), (for_alice,) = offered.media, answered.media
+    await rtp_flows(alice, bob, for_alice, for_bob)
+    await rtcp_flows(alice, bob, for_alice, for_bob, alice_muxes=True, bob_muxes=False)
+
+    proxy.delete(delete_delay=0)
+    await trio.testing.wait_all_tasks_blocked()
+    assert interfaces.pools[0].in_use == 0
+
+
+async def test_rtcp_that_would_come_back_to_us_through_a_port_it_shares_goes_nowhere(proxy):
+    (for_bob,) = ports(proxy.offer(sdp(4000, attributes=MUX)))
+    (for_alice,) = ports(proxy.answer(sdp(5000, attributes=MUX)))
+    latching = {"flags": ["port-latching"], "rtcp_mux": ["accept"]}
+    offered = proxy.offer(sdp(for_bob, attributes=MUX), to_tag="bob", **latching)
+    answered = proxy.answer(sdp(5000, attributes=[f"rtcp:{for_alice}"]), **latching)
     assert (ports(offered), ports(answered)) == ([for_bob], [for_alice])
-    await rtcp_arrives(alice, bob, for_alice, bob.rtp, at_port=for_bob, mux=True)
-    await rtcp_arrives(bob, alice, for_bob, alice.rtp, at_port=for_alice, mux=True)
+    await trio.testing.wait_all_tasks_blocked()
+    (face,) = proxy.call().find_leg("bob").media[0].faces
+    face.rtcp.send(receiver_report())
+    await trio.sleep(0.05)
+    assert sum(stream.packets for stream in proxy.call().streams) < 10
+    assert face.rtcp.drops == {"circle": 1}
+
+
+async def test_a_side_that_refuses_what_we_offer_of_our_own_keeps_its_rtcp(proxy, phones, interfaces):
+    alice, bob = phones(), phones()
+    made = []
+    for tag, phone in (("alice", alice), ("bob", bob)):
+        made += parse(proxy.create(from_tag=tag, rtcp_mux=["require"]).sdp).media
+        assert told(made[-1]) == ONE
+        proxy.create_answer(sdp(phone.endpoint.port, attributes=MUX if phone is bob else PLAIN), from_tag=tag)
+    assert interfaces.pools[0].in_use == 2
+    proxy.connect("bob", from_tag="alice")
+    await trio.testing.wait_all_tasks_blocked()
+    await rtp_flows(alice, bob, *made)
+    await rtcp_flows(alice, bob, *made, alice_muxes=False, bob_muxes=True)
 
 
 async def test_what_an_earlier_offer_asked_for_does_not_bind_a_later_one(proxy):

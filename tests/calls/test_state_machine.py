@@ -203,7 +203,7 @@ class Conversations(Stage):
         for mid, number in zip(dialogue.order, replies, strict=False):
             offered = offerer.lines[mid]
             line = party.line(mid, offered.kind)
-            line.shares_port = mid in dialogue.offered_mux
+            line.shares_port = mid in dialogue.offered_mux and number < 4
             line.is_rejected = offered.is_rejected or number == 5
             if not line.is_rejected:
                 choices = ANSWERS[offered.direction]

@@ -13,6 +13,7 @@ class Stream:
 
     number: int
     is_muted: bool = False
+    shares_port: bool = False
     aimed: object = None
     port: object = field(init=False)
     latch: object = field(init=False)
