@@ -62,8 +62,10 @@ def remove_leg(call: Call, leg: Leg) -> None:
     leg.subscribers.clear()
     for peer in leg.peers:
         peer.peers.remove(leg)
+        # What a branch that never answers leaves to the others, they may have refused already.
+        is_unwanted = bool(peer.peers) and not leg.has_answered and not peer.awaits_answer()
         for media in peer.media:
-            for face in [face for face in media.faces if face.peer is leg]:
+            for face in [f for f in media.faces if f.peer is leg or (f.peer is None and is_unwanted)]:
                 if peer.peers:
                     close_face(call, media, face)
                 else:

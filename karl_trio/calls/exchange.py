@@ -186,7 +186,12 @@ class Exchange:
         """Open the face that an answer will tell the speaker of, or take the pending one into use."""
         if ports.speaker is not None:
             is_offer = self.plan.role is Role.OFFER
-            self._open_face(ports.speaker, self.plan.facing.speaker, media, like=None, told=not is_offer)
+            face = self._open_face(
+                ports.speaker, self.plan.facing.speaker, media, like=None, told=not is_offer
+            )
+            if listener.has_answered:
+                # For their dialogue alone. Where nobody has answered, the first branch that does gets it.
+                face.turn_to(listener)
             return
         latest = media.latest_face(listener)
         if self.plan.role is Role.ANSWER and latest is not None and latest.state is FaceState.PENDING:
@@ -226,8 +231,8 @@ class Exchange:
         Either may go on with it in its dialogue with another leg; what it said there holds then.
         """
         for leg, media, peer in ((speaker, speaker_media, listener), (listener, listener_media, speaker)):
-            is_last = leg.peers == [peer]
-            closed = [face for face in media.faces if face.peer is peer or (face.peer is None and is_last)]
+            is_awaited = leg.awaits_answer(but=peer)
+            closed = [f for f in media.faces if f.peer is peer or (f.peer is None and not is_awaited)]
             self._close_faces(media, closed)
         if not speaker_media.faces:
             speaker_media.advertised = advertised

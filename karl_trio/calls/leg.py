@@ -136,6 +136,10 @@ class Leg:
         """Whether an SDP of this leg is known."""
         return any(media.advertised is not None for media in self.media)
 
+    def awaits_answer(self, *, but: Leg | None = None) -> bool:
+        """Whether any of its peers, one left out, has not answered yet."""
+        return any(peer is not but and not peer.has_answered for peer in self.peers)
+
     @property
     def only_listens(self) -> bool:
         """Whether nothing that it might send would go anywhere, and it is not expected to send anything."""

@@ -113,6 +113,10 @@ class FaceState(Enum):
     SUPERSEDED = "replaced by another, but the leg may still send to it"
 
 
+_IN_USE = frozenset({FaceState.CURRENT})
+_TOLD = _IN_USE | {FaceState.PENDING}
+
+
 @define(eq=False, kw_only=True)
 class Face:
     """A pair of our ports toward a leg.
@@ -247,10 +251,7 @@ class Media:
 
     def current_face(self, peer: Leg) -> Face | None:
         """Return the face that packets of `peer` leave from, if there is one."""
-        for face in reversed(self.faces):
-            if face.state is FaceState.CURRENT and (face.peer is peer or face.peer is None):
-                return face
-        return None
+        return self._face_of(peer, _IN_USE)
 
     def face_for(self, source: Leg) -> Face | None:
         """Return the face that packets of a leg which is no peer leave from."""
@@ -265,10 +266,18 @@ class Media:
         Args:
             peer: None for a leg that is only being made.
         """
+        return self._face_of(peer, _TOLD)
+
+    def _face_of(self, peer: Leg | None, states: frozenset[FaceState]) -> Face | None:
+        """Return the newest face for a peer, or else the newest one that nobody has claimed."""
+        unclaimed = None
         for face in reversed(self.faces):
-            if face.state is not FaceState.SUPERSEDED and (face.peer is peer or face.peer is None):
-                return face
-        return None
+            if face.state in states:
+                if face.peer is peer:
+                    return face
+                if face.peer is None and unclaimed is None:
+                    unclaimed = face
+        return unclaimed
 
     @property
     def streams(self) -> Iterator[Stream]:
