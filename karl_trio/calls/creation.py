@@ -16,16 +16,14 @@ from .capabilities import check_capabilities
 from .direct import (
     DirectAnswer,
     DirectReply,
-    OwnMedia,
     OwnSdp,
     conclude,
     find_interface,
     find_leg,
     judge_answer,
-    known_media,
+    own_offer,
 )
 from .leg import Leg
-from .muxing import offer_mux
 from .offer_answer import DRY_RUN
 from .plan import source_rules
 from .table import CallTable
@@ -56,7 +54,7 @@ def create(calls: CallTable, request: CreateRequest, now: float) -> DirectReply:
     interface, notes = find_interface(calls, request, leg, request.address_family)
     description = describe("0", 0, interface.advertised, NAME, sections)
     warnings = check_capabilities(request, description)
-    media = [_offer(request, section, place, leg) for place, section in enumerate(sections)]
+    media = [own_offer(request, section, place, leg) for place, section in enumerate(sections)]
     rules = source_rules(request, calls.settings)
     ready = OwnSdp(request=request, leg=leg, interface=interface, media=media, rules=rules).prepare(now)
     return conclude(calls, ready, (*warnings, *notes), now)
@@ -120,13 +118,6 @@ def _fits(leg: Leg, sections: tuple[MediaSection, ...]) -> bool:
     if leg.peers or leg.sent is None or len(sections) < len(leg.sent.codecs):
         return False
     return all(media.kind in ("", section.kind) for media, section in zip(leg.media, sections, strict=False))
-
-
-def _offer(request: CreateRequest, section: MediaSection, place: int, leg: Leg | None) -> OwnMedia:
-    media = known_media(leg, place)
-    is_muxed = media is not None and media.is_muxed
-    mux = offer_mux(request.rtcp_mux, is_offered=False, is_in_use=is_muxed)
-    return OwnMedia(section=section, tells_mux=mux.tells_mux, tells_rtcp=mux.tells_rtcp)
 
 
 def _has_common_codec(answer: DirectAnswer) -> Iterator[bool]:

@@ -38,6 +38,7 @@ from .handling import begin_piercing, handling_of, mark
 from .hidden import NOTHING_HIDDEN
 from .leg import Leg, SentSdp
 from .media import Advertised, Media, SourceRules
+from .muxing import offer_mux
 from .offer_answer import DRY_RUN, interfaces_for
 from .plan import advertised_by, refuse_dangerous
 from .table import CallTable
@@ -71,6 +72,14 @@ class OwnMedia:
     @property
     def is_open(self) -> bool:
         return self.section.port != 0
+
+
+def own_offer(request: SdpRequest, section: MediaSection, place: int, leg: Leg | None) -> OwnMedia:
+    """Return the media of an offer of ours to a leg, which may have it at that place already."""
+    media = known_media(leg, place)
+    is_muxed = media is not None and media.shares_port_with(None)
+    mux = offer_mux(request.rtcp_mux, is_offered=False, is_in_use=is_muxed)
+    return OwnMedia(section=section, tells_mux=mux.tells_mux, tells_rtcp=mux.tells_rtcp)
 
 
 @frozen(kw_only=True)
@@ -326,7 +335,7 @@ def tell(call: Call, media: Media, advertised: Advertised, *, is_muxed: bool, no
     if advertised.is_rejected:
         close_faces(call, media)
         return
-    settle_mux(call, media, is_muxed=is_muxed, now=now)
+    settle_mux(call, media, None, is_muxed=is_muxed, now=now)
     for face in media.faces:
         tell_face(face, media, now)
 

@@ -109,7 +109,7 @@ class Exchange:
             if media_plan.is_relayed:
                 self._face_listener(place, ports, speaker, listener)
                 self._face_speaker(ports, speaker_media, listener)
-                self._settle_mux(media_plan, speaker_media, listener_media)
+                self._settle_mux(media_plan, speaker, listener)
                 if self.plan.role is Role.ANSWER:
                     speaker_media.agreed = listener_media.agreed = self.plan.told_codecs(place)
                 for face in speaker_media.faces:
@@ -208,15 +208,16 @@ class Exchange:
             self.call, media, interface, pair, tos=self.call.tos, like=like, told=told, now=self.now
         )
 
-    def _settle_mux(self, media_plan: MediaPlan, speaker_media: Media, listener_media: Media) -> None:
+    def _settle_mux(self, media_plan: MediaPlan, speaker: Leg, listener: Leg) -> None:
+        slot, mux = media_plan.slot, media_plan.mux
         if self.plan.role is Role.OFFER:
-            speaker_media.accepts_mux = media_plan.mux.accepts_mux
-        for media, is_muxed in (
-            (speaker_media, media_plan.mux.speaker_mux),
-            (listener_media, media_plan.mux.listener_mux),
+            speaker.media[slot].accepts_mux = mux.accepts_mux
+        for leg, peer, is_muxed in (
+            (speaker, listener, mux.speaker_mux),
+            (listener, speaker, mux.listener_mux),
         ):
             if is_muxed is not None:
-                settle_mux(self.call, media, is_muxed=is_muxed, now=self.now)
+                settle_mux(self.call, leg.media[slot], peer, is_muxed=is_muxed, now=self.now)
 
     def _close_media(
         self,

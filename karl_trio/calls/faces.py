@@ -11,6 +11,7 @@ from karl_trio.media.relay import Component, Stream
 from karl_trio.rtp.association import Marks
 
 from .call import Call
+from .leg import Leg
 from .media import Face, FaceState, Media
 
 
@@ -84,7 +85,6 @@ def _tell(stream: Stream, media: Media, endpoint: Endpoint | None, now: float) -
     stream.clock_rates = dict(advertised.clock_rates)
     stream.is_opaque = not advertised.is_rtp
     stream.is_secure = advertised.is_secure
-    stream.is_muxed = media.is_muxed
     stream.refresh()
     stream.settle_twin(now)
 
@@ -156,10 +156,11 @@ def tell_transport(bundle: Bundle, media: Media, now: float) -> None:
     transport.settle_twin(now)
 
 
-def settle_mux(call: Call, media: Media, *, is_muxed: bool, now: float) -> None:
-    """Let RTCP share the RTP port of a media from now on, or not."""
-    media.is_muxed = is_muxed
+def settle_mux(call: Call, media: Media, peer: Leg | None, *, is_muxed: bool, now: float) -> None:
+    """Let RTCP share the RTP port of a media from now on, or not, in the dialogue with one peer."""
     for face in media.faces:
+        if face.peer is not peer:
+            continue
         face.rtp.is_muxed = is_muxed
         if is_muxed:
             _join_rtcp(call, face)

@@ -190,7 +190,6 @@ class Media:
         source_rules: how its endpoints are learned.
         handling: what else is to be done with it.
         told_mid: what the leg was told that it is called.
-        is_muxed: RTCP to and from the leg shares the RTP port (RFC 5761).
         accepts_mux: what the leg is to be told when it offers to share; None for "as the peer does".
         agreed: the codecs of the last answer from or to the leg.
         packet_time: milliseconds of audio that the leg is told to put in a packet, where a request said so.
@@ -204,7 +203,6 @@ class Media:
     source_rules: SourceRules = SourceRules()
     handling: Handling = Handling()
     told_mid: str | None = None
-    is_muxed: bool = False
     accepts_mux: bool | None = None
     agreed: OfferedCodecs | None = None
     packet_time: int | None = None
@@ -252,6 +250,11 @@ class Media:
     def current_face(self, peer: Leg) -> Face | None:
         """Return the face that packets of `peer` leave from, if there is one."""
         return self._face_of(peer, _IN_USE)
+
+    def shares_port_with(self, peer: Leg | None) -> bool:
+        """Whether RTCP shares the RTP port, in the dialogue with a peer, or with us alone."""
+        face = self._face_of(peer, _IN_USE)
+        return face is not None and face.rtp.is_muxed
 
     def face_for(self, source: Leg) -> Face | None:
         """Return the face that packets of a leg which is no peer leave from."""

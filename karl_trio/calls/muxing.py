@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from attrs import frozen
 
+from .leg import Leg
 from .media import Advertised, Media
 
 
@@ -33,17 +34,23 @@ class MuxPlan:
 
 
 def plan_mux(
-    wishes: Collection[str], advertised: Advertised, listener_media: Media | None, *, is_answer: bool
+    wishes: Collection[str],
+    advertised: Advertised,
+    listener_media: Media | None,
+    speaker: Leg | None,
+    *,
+    is_answer: bool,
 ) -> MuxPlan:
     """Plan an offer or answer.
 
     Args:
         wishes: the words of `rtcp-mux`.
         advertised: what the speaker says of the media.
+        speaker: None if it is only being made.
     """
     if not advertised.is_rtp:
         return MuxPlan()
-    is_in_use = listener_media is not None and listener_media.is_muxed
+    is_in_use = listener_media is not None and listener_media.shares_port_with(speaker)
     if not is_answer:
         return offer_mux(wishes, is_offered=advertised.offers_mux, is_in_use=is_in_use)
     offer = None if listener_media is None else listener_media.advertised

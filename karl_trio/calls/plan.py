@@ -388,7 +388,7 @@ def _plan_media(
     listener_interface: Interface,
 ) -> MediaPlan:
     advertised = advertised_by(section, request, None if speaker_media is None else speaker_media.advertised)
-    mux = plan_mux(request.rtcp_mux, advertised, listener_media, is_answer=role is Role.ANSWER)
+    mux = plan_mux(request.rtcp_mux, advertised, listener_media, speaker, is_answer=role is Role.ANSWER)
     is_refused = role is Role.ANSWER and (
         listener_media is None or listener_media.advertised is None or listener_media.advertised.is_rejected
     )

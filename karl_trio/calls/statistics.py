@@ -236,7 +236,7 @@ def _media_flags(media: Media, leg: Leg) -> list[str]:
             flags.append("send")
         if advertised.direction.sends:
             flags.append("recv")
-    if media.is_muxed:
+    if media.shown_face is not None and media.shown_face.rtp.is_muxed:
         flags.append("rtcp-mux")
     if any(face.bundle is not None for face in media.faces):
         flags.append("bundle")

@@ -29,12 +29,11 @@ from .call import Call
 from .capabilities import check_capabilities
 from .codecs import Negotiated, choose_codecs
 from .deletion import remove_leg
-from .direct import OwnMedia, OwnSdp, codecs_of, find_interface, judge_answer, known_media, made_up_name
+from .direct import OwnSdp, codecs_of, find_interface, judge_answer, known_media, made_up_name, own_offer
 from .faces import close_faces
 from .hidden import reveal
 from .leg import Heard, Leg, Subscription
 from .media import Media, SourceRules
-from .muxing import offer_mux
 from .offer_answer import DRY_RUN
 from .participants import find_parties
 from .plan import source_rules
@@ -101,7 +100,7 @@ def subscribe_request(calls: CallTable, request: SubscribeRequest, now: float) -
         request=request,
         leg=listener,
         interface=interface,
-        media=[_own_media(request, section, place, listener) for place, section in enumerate(sections)],
+        media=[own_offer(request, section, place, listener) for place, section in enumerate(sections)],
         rules=_rules(request, calls.settings, is_heard="bidirectional" in request.flags),
     ).prepare(now)
     tag = request.to_tag or made_up_name()
@@ -243,15 +242,6 @@ def _carrying(codecs: OfferedCodecs) -> set[str]:
         for each in codecs.formats
         if codecs.names.get(PAYLOAD_TYPES[each], "").partition("/")[0].lower() not in SUPPLEMENTAL_CODECS
     }
-
-
-def _own_media(
-    request: SubscribeRequest, section: MediaSection, place: int, listener: Leg | None
-) -> OwnMedia:
-    media = known_media(listener, place)
-    is_muxed = media is not None and media.is_muxed
-    mux = offer_mux(request.rtcp_mux, is_offered=False, is_in_use=is_muxed)
-    return OwnMedia(section=section, tells_mux=mux.tells_mux, tells_rtcp=mux.tells_rtcp)
 
 
 def _rules(request: SdpRequest, settings: Settings, *, is_heard: bool) -> SourceRules:

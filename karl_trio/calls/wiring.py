@@ -131,9 +131,7 @@ class Flow:
 
     @property
     def rtcp_stream(self) -> Stream:
-        if self.listener_media.is_muxed or self.face.rtcp is None:
-            return self.face.rtp
-        return self.face.rtcp
+        return self.face.rtp if self.face.rtcp is None else self.face.rtcp
 
 
 def flows_from(leg: Leg, media: Media) -> Collection[Flow]:

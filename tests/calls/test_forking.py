@@ -3,7 +3,7 @@
 import pytest
 from trio.testing import wait_all_tasks_blocked
 
-from ..media.fakes import rtp
+from ..media.fakes import receiver_report, rtp
 from .proxy import ports, sdp
 
 ONE, TWO = {"via_branch": "z9hG4bK-1"}, {"via_branch": "z9hG4bK-2"}
@@ -87,3 +87,20 @@ async def test_what_one_branch_rejects_again_leaves_the_ports_of_the_other_as_th
         assert await video.hear(1) == [(rtp(sequence), for_alice[1])]
         proxy.answer(both(6000, 0), to_tag="bob-2")
     assert await in_use() == before
+
+
+async def test_that_one_branch_shares_its_ports_does_not_take_those_of_another(proxy, phones):
+    alice, sharing, separate = phones(), phones(), phones()
+    body = sdp(alice.endpoint.port, attributes=["rtcp-mux"])
+    for branch in (ONE, TWO):
+        offered = proxy.offer(body, **branch)
+    (for_separate,) = ports(offered)
+    answered = proxy.answer(sdp(separate.endpoint.port), to_tag="bob-2", **TWO)
+    proxy.answer(sdp(sharing.endpoint.port, attributes=["rtcp-mux"]), to_tag="bob-1", **ONE)
+    assert "rtcp-mux" not in answered.text
+    (for_alice,) = ports(answered)
+    await wait_all_tasks_blocked()
+    separate.rtcp.sendto(receiver_report(), ("127.0.0.1", for_separate + 1))
+    assert await alice.hear(1, alice.rtcp) == [(receiver_report(), for_alice + 1)]
+    alice.rtcp.sendto(receiver_report(), ("127.0.0.1", for_alice + 1))
+    assert await separate.hear(1, separate.rtcp) == [(receiver_report(), for_separate + 1)]
