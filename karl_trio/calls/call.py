@@ -192,7 +192,12 @@ class Call:
         """
         self.keep()
         self.last_signal, self.last_signal_at = time.time(), now
+        self.heed(request)
+
+    def heed(self, request: SdpRequest) -> None:
+        """Take over what a request wants for the call as a whole, which goes on or ends as it would have."""
         if request.media_timeout is not None:
+            self.next_check = -math.inf
             self.media_timeout = request.media_timeout
         if request.delete_delay is not None:
             self.delete_delay = request.delete_delay

@@ -108,6 +108,7 @@ def subscribe_request(calls: CallTable, request: SubscribeRequest, now: float) -
     if request.dry_run:
         warnings = (*warnings, DRY_RUN)
     else:
+        call.heed(request)
         if listener is not None:
             end_subscriptions(call, listener)
         listener = ready.carry_out(calls, call, tag, now)
@@ -140,6 +141,7 @@ def subscribe_answer(calls: CallTable, request: SubscribeAnswerRequest, now: flo
             _check_accepted(accepted, offered, may_transcode="allow-transcoding" in request.flags)
     if request.dry_run:
         return (*warnings, DRY_RUN)
+    call.heed(request)
     listener.said = request.sdp
     is_heard = any(each.heard is not Heard.RTCP for each in listener.subscribers)
     answer.carry_out(call, _rules(request, calls.settings, is_heard=is_heard), now)
