@@ -161,14 +161,27 @@ class Call:
         self._scope.deadline = math.inf
         self.end_reason = None
 
-    def absorb(self, other: Call) -> None:
-        """Take over the legs of another call, and all that goes on between them."""
+    def absorb(self, other: Call, now: float) -> None:
+        """Take over the legs of another call, all that goes on between them, and what was wanted for it.
+
+        Where both were wanted something for, this call's holds.
+
+        Args:
+            now: seconds on Trio's clock.
+        """
+        if other.tos != self.tos:
+            for stream in other.streams:
+                stream.mark(self.tos, now)
         for leg in other.legs:
             self.legs.append(leg)
         other.legs.clear()
         self.controls.absorb(other.controls)
         self.drops_traffic |= other.drops_traffic
         self.metadata = self.metadata or other.metadata
+        self.media_timeout = other.media_timeout if self.media_timeout is None else self.media_timeout
+        self.delete_delay = other.delete_delay if self.delete_delay is None else self.delete_delay
+        self.last_signal = max(self.last_signal, other.last_signal)
+        self.last_signal_at = max(self.last_signal_at, other.last_signal_at)
         self._relays.update(other._relays)
         for call in (other, *other._absorbed):
             call.absorbed_by, call._relays = self, self._relays

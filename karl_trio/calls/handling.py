@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from karl_trio.ng.requests import SdpRequest
 from karl_trio.sdp.attributes import Direction
 
@@ -61,10 +59,7 @@ def settle(call: Call, request: SdpRequest, speaker: Leg, listener: Leg, now: fl
 def begin_piercing(call: Call, request: SdpRequest, now: float) -> None:
     """Send empty packets for a while, if the request asks for it."""
     if "pierce-nat" in request.flags:
-        is_under_way = now < call.pierces_until
-        call.pierces_until = now + PIERCE_TIME
-        if not is_under_way:
-            call.begin(partial(pierce, call))
+        pierce(call, now + PIERCE_TIME, now)
 
 
 _COURSES = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import struct
 from collections.abc import Iterator
+from functools import partial
 
 import trio
 
@@ -20,8 +21,19 @@ PIERCE_TIME = 60.0
 """Seconds after an offer or answer for which we go on: it may ring for that long."""
 
 
-async def pierce(call: Call) -> None:
-    """Send empty packets to those legs of a call that ask for it, until something comes from them."""
+def pierce(call: Call, until: float, now: float) -> None:
+    """Send empty packets to those legs of a call that ask for it, until something comes from them.
+
+    Args:
+        until: when to end at the latest, in seconds on Trio's clock, as is now.
+    """
+    is_under_way = now < call.pierces_until
+    call.pierces_until = max(call.pierces_until, until)
+    if now < until and not is_under_way:
+        call.begin(partial(_pierce, call))
+
+
+async def _pierce(call: Call) -> None:
     ssrc = secrets.randbits(32)
     packets = {
         # No payload, of a type that no codec has: nothing is heard of it.
@@ -29,7 +41,8 @@ async def pierce(call: Call) -> None:
         # A receiver report on nobody (RFC 3550, 6.4.2).
         Component.RTCP: struct.pack("!BBHI", 0x80, 201, 1, ssrc),
     }
-    while trio.current_time() < call.pierces_until:
+    # For a call that has become part of another one, that one goes on.
+    while trio.current_time() < call.pierces_until and call.absorbed_by is None:
         for stream in _unheard(call):
             stream.send(packets[stream.component])
         await trio.sleep(PIERCE_INTERVAL)

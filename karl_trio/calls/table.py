@@ -18,6 +18,7 @@ from karl_trio.media.interfaces import Interfaces
 from karl_trio.media.poller import Poller
 
 from .call import Call, EndReason
+from .piercing import pierce
 from .rates import Rates
 from .totals import Totals
 
@@ -112,7 +113,9 @@ class CallTable:
 
     def merge(self, call: Call, other: Call) -> None:
         """Make one call of two: the first, which all call-ids mean from now on."""
-        call.absorb(other)
+        now = trio.current_time()
+        call.absorb(other, now)
+        pierce(call, other.pierces_until, now)
         del self._calls[other.call_id]
         for call_id in other.call_ids:
             call.aliases.append(call_id)
