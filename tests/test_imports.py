@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 import graphlib
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -175,6 +177,24 @@ def test_no_modules_import_each_other_in_a_circle():
 
 def test_the_table_itself_goes_downwards():
     graphlib.TopologicalSorter(MAY_IMPORT).prepare()
+
+
+@pytest.mark.parametrize(
+    ("program", "unneeded"),
+    [
+        (
+            "from karl_trio.cli import main, serve; from karl_trio.server import app",
+            {"h11", "wsproto", "rich"},
+        ),
+        ("from karl_trio.cli import main, control", {"h11", "wsproto", "rich", "cattrs", "karl_trio.server"}),
+    ],
+    ids=["serve without HTTP", "ping"],
+)
+def test_what_only_some_need_is_not_imported_by_all(program, unneeded):
+    """Whoever restarts the daemon waits for each of its imports."""
+    listing = f"import sys; {program}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", listing], check=True, capture_output=True, text=True)
+    assert unneeded.isdisjoint(done.stdout.split())
 
 
 # The tests above would pass as well if what they rely on saw nothing, so it is tried on offenders.

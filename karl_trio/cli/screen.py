@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PIPE_WIDTH = 10_000
 """Columns of output that is no terminal: nothing is cut off or wrapped for a program that reads it."""
@@ -26,17 +28,22 @@ def as_json(value: object) -> str:
     return json.dumps(value, indent=2, sort_keys=True)
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError  # rich would exit with status 1 here; `main` knows better
-
-
 class Screen:
     """Standard output. Colour only on a terminal, and not when NO_COLOR is set."""
 
     def __init__(self) -> None:
         self.is_terminal = sys.stdout.isatty()
-        self._console = _Console(
+
+    @cached_property
+    def _console(self) -> Console:
+        # Not before something has columns or colours: rich is a quarter of what a ping takes.
+        from rich.console import Console
+
+        class SeenEnough(Console):
+            def on_broken_pipe(self) -> None:
+                raise BrokenPipeError  # rich would exit with status 1 here; `main` knows better
+
+        return SeenEnough(
             file=sys.stdout,
             width=None if self.is_terminal else PIPE_WIDTH,
             markup=False,
@@ -51,10 +58,15 @@ class Screen:
 
     def line(self, text: str = "", style: str | None = None) -> None:
         """Print one line as it is, longer than the terminal is wide if need be."""
-        self._console.print(text, style=style, soft_wrap=True)
+        if style is None:
+            print(text)
+        else:
+            self._console.print(text, style=style, soft_wrap=True)
 
     def table(self, headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Print rows under headers; a header that begins with `>` is set to the right."""
+        from rich.table import Table
+
         table = Table(box=None, pad_edge=False, header_style="bold")
         for header in headers:
             table.add_column(

@@ -90,8 +90,9 @@ def keys_of(request: type[Request]) -> frozenset[str]:
 REQUESTS: dict[str, type[Request]] = {}
 """The kind of request for each command, by its canonical name."""
 
-_STRUCTURERS: dict[str, Callable[[Mapping[str, object]], Request]] = {}
 _KEYS: dict[str, frozenset[str]] = {}
+_STRUCTURERS: dict[str, Callable[[Mapping[str, object]], Request]] = {}
+# Each is written with the first request of its kind, for all of them together would hold up the start.
 
 
 def for_command(command: str) -> Callable[[type[RequestT]], type[RequestT]]:
@@ -100,7 +101,7 @@ def for_command(command: str) -> Callable[[type[RequestT]], type[RequestT]]:
     def register(cls: type[RequestT]) -> type[RequestT]:
         cls.command = command
         name = canonical(command)
-        REQUESTS[name], _STRUCTURERS[name] = cls, structurer(cls)
+        REQUESTS[name] = cls
         _KEYS[name] = keys_of(cls) | {"command"}
         return cls
 
@@ -388,7 +389,8 @@ def structure(body: Mapping[str, Value], templates: Templates = NO_TEMPLATES) ->
         values["unused"] = sorted(values.keys() - _KEYS[name])
     values["flags"] = parameters.flags
     values["warnings"] = parameters.warnings
-    request = _STRUCTURERS[name](values)
+    structured = _STRUCTURERS.get(name) or _STRUCTURERS.setdefault(name, structurer(REQUESTS[name]))
+    request = structured(values)
     if values.get("dry-run") == "on" and "dry-run" not in _KEYS[name]:
         # What cannot be tried out must not be carried out instead.
         raise NotSupported(f"no dry run of {request.command}")

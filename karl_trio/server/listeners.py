@@ -13,7 +13,6 @@ from karl_trio.config import Settings, parse_listen
 from karl_trio.endpoint import Endpoint
 
 from .access import Access
-from .http import serve_http
 from .sockets import is_loopback
 from .streams import MAX_CONNECTIONS, SHARE_OF_FILES, Protocol, StreamListener
 from .tcp import serve_ng
@@ -81,8 +80,8 @@ def listening(settings: Settings, access: Access, open_files: int) -> Iterator[L
                 for endpoint in _endpoints(settings.listen_ng)
             ),
             tcp_ng=tuple(each(settings.listen_tcp_ng, serve_ng)),
-            http=tuple(each(settings.listen_http, serve_http)),
-            https=tuple(each(settings.listen_https, tls.over(serve_http))) if tls else (),
+            http=tuple(each(settings.listen_http, _http())) if settings.listen_http else (),
+            https=tuple(each(settings.listen_https, tls.over(_http()))) if tls else (),
             tls=tls,
         )
 
@@ -98,6 +97,13 @@ def warn_of_unreachable(listeners: Listeners, access: Access) -> None:
                 "set control-allow to their addresses, beside 127.0.0.1",
                 listener.endpoint,
             )
+
+
+def _http() -> Protocol:
+    # Only where it is listened for: h11, wsproto and what is built on them are a tenth of all imports.
+    from .http import serve_http
+
+    return serve_http
 
 
 def _endpoints(addresses: tuple[str, ...]) -> Iterator[Endpoint]:

@@ -270,7 +270,7 @@ def test_deletes_name_the_whole_call_or_a_leg():
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_every_attribute_is_a_known_key_of_a_type_that_can_be_made(cls):
-    for attribute in attrs.fields(cls):
+    for attribute in attrs.fields(attrs.resolve_types(cls)):
         assert key_of(attribute.name) in {*KEYS, "warnings", "unused"}
         assert callable(hook_for(attribute.type))
 
