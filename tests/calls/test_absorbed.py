@@ -57,12 +57,12 @@ async def test_its_time_out_and_delay_hold_where_the_other_call_has_none(proxy, 
     assert len(proxy.calls) == 0
 
 
-async def test_silence_counts_from_the_last_signalling_of_either(proxy, autojump_clock):
-    for call_id, tags in (("call-1", ("alice", "bob")), ("call-2", ("carol", "dave"))):
-        keys = {"call_id": call_id, "from_tag": tags[0]}
-        proxy.offer(sdp(4000, direction="inactive"), **keys)
+async def test_whether_nobody_answers_counts_from_the_last_offer_of_either(proxy, autojump_clock):
+    for call_id, tag in (("call-1", "alice"), ("call-2", "carol")):
+        proxy.offer(sdp(4000), call_id=call_id, from_tag=tag)
         await trio.sleep(50)
-    proxy.connect("carol", from_tag="alice", to_call_id="call-2")
+    proxy.connect("carol", from_tag="alice", to_call_id="call-2", flags=["directional"])
+    assert not proxy.call().is_answered
     expected = trio.current_time() - 50 + Settings().offer_timeout
     assert deadline_of(proxy.call(), Settings()).at == pytest.approx(expected, abs=0.1)
 
