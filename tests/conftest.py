@@ -7,6 +7,8 @@ import os
 import pytest
 from hypothesis import settings
 
+from .kernels import kernel_has
+
 # A machine that others use too is slow now and then; that is no fault of the code.
 settings.register_profile("karl-trio", deadline=None)
 settings.load_profile("karl-trio")
@@ -19,12 +21,17 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--long"):
-        return
-    long = [item for item in items if item.get_closest_marker("long")]
-    if long:
-        items[:] = [item for item in items if item not in long]
-        config.hook.pytest_deselected(items=long)
+    left_out = [item for item in items if not _is_wanted(item, config)]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def _is_wanted(item, config):
+    if item.get_closest_marker("long") and not config.getoption("--long"):
+        return False
+    # No package that could be installed brings this: scripts/kernels brings a kernel.
+    return all(kernel_has(*marker.args) for marker in item.iter_markers("kernel_has"))
 
 
 def _in_ci():

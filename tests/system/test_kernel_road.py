@@ -179,6 +179,7 @@ async def test_two_daemons_on_one_host_each_relay_their_own_calls(client, phones
                 assert talk.bob.heard == talk.alice.said
 
 
+@pytest.mark.kernel_has("tcx")
 async def test_a_daemon_that_is_killed_leaves_nothing_behind(phones):
     with opened(phones, (4, 4)) as (alice, bob):
         async with daemon_process("--kernel-forwarding", "require") as (process, client):

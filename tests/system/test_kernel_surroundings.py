@@ -111,6 +111,7 @@ async def test_before_linux_6_6_it_is_a_filter_and_does_the_same(phones, nursery
         inner.cancel_scope.cancel()
 
 
+@pytest.mark.kernel_has("tcx")
 async def test_another_program_at_the_interfaces_goes_on(phones, nursery):
     program = Program.load("other", PASS_EVERYTHING_ON, (), {}, "GPL")
     links = [TcxLink.attach(program.fd, socket.if_nametoindex(name)) for name in NEAR_AND_FAR]

@@ -60,6 +60,11 @@ def links():
     return found
 
 
+def times_attached():
+    """How often the program runs at interfaces, in whichever way this kernel has."""
+    return links() + sum(filters(name) for _, name in socket.if_nameindex())
+
+
 def attach_and_be_killed(module, attacher, program):
     """Let another process attach the program and die without a chance to detach it."""
     code = f"import os\nfrom karl_trio.media.kernel.{module} import *\n"
@@ -76,14 +81,14 @@ def test_the_program_comes_and_goes_with_the_interfaces(loaded, network):
     attached = Attachments(loaded[0].fd)
     attached.settle([index("lo"), index("phones")])
     assert attached.interfaces == {index("lo"), index("phones")}
-    assert links() == 2
+    assert times_attached() == 2
     network.ip("link", "del", "phones")
     attached.settle([index("lo"), 4711])
     assert attached.interfaces == {index("lo")}
-    assert links() == 1
+    assert times_attached() == 1
     attached.close()
     attached.close()
-    assert links() == 0
+    assert times_attached() == 0
 
 
 def test_before_linux_6_6_filters_do_the_same(loaded, network, before_tcx):
@@ -112,6 +117,7 @@ def test_the_filter_of_a_daemon_that_was_killed_is_removed_at_the_next_start(loa
         each.close()
 
 
+@pytest.mark.kernel_has("tcx")
 def test_a_link_goes_with_the_process_however_it_ends(loaded, network):
     program = loaded[0].fd
     attach_and_be_killed("tcx", "TcxLink", program)
