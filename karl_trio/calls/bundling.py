@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import attrs
 from attrs import evolve, frozen
 
+from karl_trio.media.interfaces import Interface
 from karl_trio.sdp.description import Description, MediaSection
 from karl_trio.sdp.extensions import MID, Extension
 
@@ -158,9 +159,14 @@ def plan_offer(
     hidden: Collection[int],
     speaker: Leg | None,
     listener: Leg | None,
+    interface: Interface,
     wishes: Collection[str],
 ) -> BundlePlan:
-    """Plan the bundles of an offer; `speaker_group` is what `offered_by` returned."""
+    """Plan the bundles of an offer; `speaker_group` is what `offered_by` returned.
+
+    Args:
+        interface: that the listener is faced from.
+    """
     has_bundle = is_bundled(listener, speaker)
     if not (wishes or has_bundle or speaker_group):
         return NOTHING_OFFERED
@@ -179,14 +185,18 @@ def plan_offer(
         speaker=speaker_group,
         group=group,
         shares=shares,
-        carrier=_carrier(media, group, speaker, listener),
+        carrier=_carrier(media, group, speaker, listener, interface),
         is_offer=True,
         is_strict=shares and "strict" in wishes,
     )
 
 
 def plan_answer(
-    media: Sequence[MediaPlan], speaker_group: Places, speaker: Leg | None, listener: Leg | None
+    media: Sequence[MediaPlan],
+    speaker_group: Places,
+    speaker: Leg | None,
+    listener: Leg | None,
+    interface: Interface,
 ) -> BundlePlan:
     """Plan the bundles of an answer; `speaker_group` is what `accepted_by` returned."""
     offers = () if listener is None else listener.bundling.offers
@@ -197,13 +207,20 @@ def plan_answer(
         speaker=tuple([place for place in speaker_group if media[place].is_relayed]),
         group=group,
         shares=bool(group),
-        carrier=_carrier(media, group, speaker, listener),
+        carrier=_carrier(media, group, speaker, listener, interface),
     )
 
 
-def _carrier(media: Sequence[MediaPlan], group: Places, speaker: Leg | None, listener: Leg | None) -> int:
+def _carrier(
+    media: Sequence[MediaPlan],
+    group: Places,
+    speaker: Leg | None,
+    listener: Leg | None,
+    interface: Interface,
+) -> int:
     for place in group:
-        if _bundled_face(media_of(listener, media[place].slot), speaker) is not None:
+        face = _bundled_face(media_of(listener, media[place].slot), speaker)
+        if face is not None and face.interface == interface:
             return place
     return group[0] if group else 0
 
@@ -223,7 +240,11 @@ def without_unbundled(
 
 
 def bundled(
-    media: Sequence[MediaPlan], plan: BundlePlan, speaker: Leg | None, listener: Leg | None
+    media: Sequence[MediaPlan],
+    plan: BundlePlan,
+    speaker: Leg | None,
+    listener: Leg | None,
+    interface: Interface,
 ) -> tuple[MediaPlan, ...]:
     """Return the plans of the media with what their bundles mean for each."""
     if not (plan.speaker or plan.group or any(_may_change(each) for each in media)):
@@ -235,7 +256,10 @@ def bundled(
         each = _with_extensions(each, plan, place, listener_media, mid_id)
         each = _with_mux(each, plan, place)
         if each.is_relayed:
-            each = _with_faces(each, plan, place, speaker, listener_media)
+            latest = None if listener_media is None else listener_media.latest_face(speaker)
+            # A leg that is faced from elsewhere now gets other ports, like one without a bundle.
+            is_kept = latest is not None and latest.interface == interface
+            each = _with_faces(each, plan, place, latest if is_kept else None)
         plans.append(each)
     return tuple(plans)
 
@@ -257,10 +281,7 @@ def _with_mux(each: MediaPlan, plan: BundlePlan, place: int) -> MediaPlan:
     return each if mux == each.mux else evolve(each, mux=mux)
 
 
-def _with_faces(
-    each: MediaPlan, plan: BundlePlan, place: int, speaker: Leg | None, listener_media: Media | None
-) -> MediaPlan:
-    latest = None if listener_media is None else listener_media.latest_face(speaker)
+def _with_faces(each: MediaPlan, plan: BundlePlan, place: int, latest: Face | None) -> MediaPlan:
     if not (plan.shares and place in plan.group):
         if each.listener_face is not None and each.listener_face.bundle is not None:
             return evolve(each, listener_face=None, opens_listener_face=True)

@@ -216,10 +216,10 @@ def make_plan(
     hidden = _hidden(role, request, description, listener)
     if role is Role.ANSWER:
         media = without_unbundled(media, speaker_group, informed)
-        bundle = plan_answer(media, speaker_group, speaker, listener)
+        bundle = plan_answer(media, speaker_group, speaker, listener, facing.listener)
     else:
-        bundle = plan_offer(media, speaker_group, hidden, speaker, listener, request.bundle)
-    media = bundled(media, bundle, speaker, listener)
+        bundle = plan_offer(media, speaker_group, hidden, speaker, listener, facing.listener, request.bundle)
+    media = bundled(media, bundle, speaker, listener, facing.listener)
     return Plan(
         role=role,
         parties=parties,

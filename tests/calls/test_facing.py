@@ -116,6 +116,29 @@ class TestNames(Networks):
             proxy.offer(sdp(4000), outbound_peer="gateway.example.com")
         assert len(calls) == 0
 
+    @pytest.mark.parametrize("moves_in", ["offer", "answer"])
+    async def test_a_bundle_moves_to_the_other_network_as_a_whole(self, proxy, moves_in):
+        media = [("audio", 4000, ["mid:a", "rtcp-mux"]), ("video", 4000, ["mid:v", "rtcp-mux"])]
+        # Payload types tell the media apart.
+        body = "RTP/AVP 8".join(sdp(0, media=media).rsplit("RTP/AVP 0 8", 1)).replace(
+            "RTP/AVP 0 8", "RTP/AVP 0"
+        )
+        bundled = body.replace("t=0 0\r\n", "t=0 0\r\na=group:BUNDLE a v\r\n")
+        proxy.offer(bundled, bundle=["accept", "require"])
+        before = ports(proxy.answer(bundled))
+        if moves_in == "offer":
+            moved = proxy.offer(bundled, from_tag="bob", to_tag="alice", to_interface="outside")
+        else:
+            proxy.offer(bundled, to_tag="bob")
+            moved = proxy.answer(bundled, to_interface="outside")
+        assert moved.bundle == ["a", "v"]
+        assert {section.address for section in moved.media} == {OUTSIDE}
+        assert len(set(ports(moved))) == 1
+        assert ports(moved) != before
+        await trio.testing.wait_all_tasks_blocked()
+        streams = {stream.port.endpoint.port: stream.port.endpoint.address for stream in proxy.call().relayed}
+        assert streams[ports(moved)[0]] == "127.0.0.2"
+
 
 class TestFamilies(Networks):
     @pytest.mark.parametrize(
