@@ -93,7 +93,8 @@ class Flow:
         face: where it leaves from.
         is_rtcp_only: RTP takes another way.
         overhears: the flow that this is a copy of, for somebody who listens to what its listener is sent.
-        is_misread: the listener was told other codecs for the same payload types, and has not been told anew.
+        is_misread: the listener was told of another kind of media, or of other codecs for the same payload
+            types, and has not been told anew.
     """
 
     source: Leg
@@ -194,7 +195,7 @@ def _flow_to(
         face=face,
         is_rtcp_only=subscription.heard is Heard.RTCP,
         overhears=overhears,
-        is_misread=_is_misread(media.agreed, listener_media.agreed),
+        is_misread=media.kind != listener_media.kind or _is_misread(media.agreed, listener_media.agreed),
     )
 
 

@@ -313,6 +313,18 @@ async def test_a_listener_is_not_sent_what_it_would_take_for_another_codec(proxy
     assert [datagram for datagram, _ in await recorder.hear(1)] == [rtp(2, payload_type=96)]
 
 
+async def test_a_listener_to_audio_is_not_sent_fax(proxy, phones):
+    alice, bob, listener = phones(), phones(), phones()
+    await connected(proxy, alice, bob)
+    await recorded(proxy, listener, from_tag="alice", flags=["directional"])
+    proxy.offer(sdp(alice.endpoint.port, kind="image"), to_tag="bob")
+    for_alice = ports(proxy.answer(sdp(bob.endpoint.port, kind="image")))[0]
+    await wait_all_tasks_blocked()
+    alice.say(b"\x00\x01fax", for_alice)
+    assert [datagram for datagram, _ in await bob.hear(1)] == [b"\x00\x01fax"]
+    assert listener.is_silent()
+
+
 async def test_blocked_media_is_blocked_for_listeners_too(proxy, phones):
     alice, bob, recorder, overhearer = phones(), phones(), phones(), phones()
     for_alice, _ = await connected(proxy, alice, bob)
