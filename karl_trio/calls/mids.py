@@ -33,8 +33,10 @@ def offered_mids(
     reserved = taken.union(mid for mid in own if mid)
     mids = []
     for place, (mid, before) in enumerate(zip(own, known, strict=True)):
-        name = before or mid or ""
-        if (not before and mid in taken) or (generates and not name):
+        # What was left out of an offer that nobody answered may be known by the name of another one.
+        kept = None if before in mids else before
+        name = kept or mid or ""
+        if (not kept and mid in taken) or (generates and not name):
             name = next(free for free in _numbers(place + 1, len(own)) if free not in reserved)
             reserved.add(name)
         taken.add(name)

@@ -26,8 +26,6 @@ def slots_of_offer(description: Description, speaker: Leg | None) -> Slots:
         return tuple(range(count))
     named = {} if _hides_media(speaker) else _by_mid(description, speaker)
     usual = dict(enumerate(speaker.slots))
-    if all(usual.get(place, place) == slot for place, slot in named.items()):
-        named = {}  # nothing has moved
     free = set(range(count + len(speaker.media))) - set(named.values())
     slots = []
     for place in range(count):

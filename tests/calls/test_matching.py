@@ -310,6 +310,19 @@ class TestMediaByName:
         (for_bob,), (for_alice,) = ports(offered), ports(answered)
         assert await heard(proxy, alice, for_alice, bob) == [(rtp(1), for_bob)]
 
+    async def test_a_named_media_keeps_its_ports_when_a_new_one_comes_in_front(self, proxy):
+        audio, video, screen = (
+            ("audio", 4000, ["mid:a"]),
+            ("video", 4010, ["mid:v"]),
+            ("video", 4020, ["mid:s"]),
+        )
+        proxy.offer(sdp(0, media=[audio, video]))
+        proxy.answer(sdp(0, media=[audio, video], address="127.0.0.2"))
+        for_video = ports(proxy.offer(sdp(0, media=[video]), to_tag="bob"))
+        proxy.answer(sdp(0, media=[video], address="127.0.0.2"))
+        offered = proxy.offer(sdp(0, media=[screen, video]), to_tag="bob")
+        assert ports(offered)[1:] == for_video
+
     async def test_names_without_end_take_no_slots_without_end(self, proxy, interfaces):
         self.connect(proxy)
         for number in range(20):
