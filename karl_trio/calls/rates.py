@@ -10,7 +10,6 @@ import trio_util
 from attrs import define, field, frozen
 
 from karl_trio.media.kernel.road import KernelRoad
-from karl_trio.media.queues import sample_queue_drops
 from karl_trio.rtp.tally import octets_of, packets_of
 
 from .call import Call
@@ -26,7 +25,7 @@ KERNEL_SLICE = 10
 """The same where the kernel relays: what it counted is taken over too, and some streams are promoted."""
 
 QUEUE_ROUNDS = 5
-"""Each socket's queue is looked at every so many samples: it takes a system call, and drops can wait."""
+"""Each port's queues are looked at every so many samples: it takes system calls, and drops can wait."""
 
 
 @frozen(kw_only=True)
@@ -106,9 +105,11 @@ async def take_sample(
                     kernel.visit(stream, now)
                     streams_kernel += stream.promotion is not None and stream.promotion.is_active
                     tally_kernel += stream.tally_kernel
-                if (streams + turn) % QUEUE_ROUNDS == 0 and not (stream.shares_port or stream.port.is_closed):
-                    sample_queue_drops(stream)
-                tally += stream.tally
+                stream_tally = stream.tally
+                if (streams + turn) % QUEUE_ROUNDS == 0 and not stream.shares_port:
+                    arrived = stream_tally - stream.tally_kernel + stream.errors
+                    stream.queue_drops = stream.port.look_at_queues(arrived)
+                tally += stream_tally
                 errors += stream.errors + stream.errors_out
                 queue_drops += stream.queue_drops
         await trio.lowlevel.checkpoint()

@@ -22,6 +22,8 @@ from attrs import define, field, frozen
 from karl_trio.endpoint import Endpoint
 from karl_trio.errors import OutOfPorts
 
+from .queues import drops_at
+
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 64
@@ -184,6 +186,12 @@ class Port:
     endpoint: Endpoint
     _pool: PortPool = field(repr=False)
     is_closed: bool = False
+    _drops: int = field(default=0, init=False, repr=False)
+    _twin: Socket | None = field(default=None, init=False, repr=False)
+    # Of twins that are closed by now.
+    _past_drops: int = field(default=0, init=False, repr=False)
+    # How much had arrived at the last look at the queues.
+    _arrived: int = field(default=-1, init=False, repr=False)
 
     def fileno(self) -> int:
         """Return the socket's file descriptor; -1 once it is closed."""
@@ -200,12 +208,35 @@ class Port:
     def open_twin(self, peer: Endpoint) -> Socket | None:
         """Return a second socket on this port, connected to `peer`; None if there can be none now.
 
-        It is a matter of speed only: what it cannot have, the port's own socket does as well.
+        It is a matter of speed only: what it cannot have, the port's own socket does as well. There is one
+        at a time, which `close_twin` ends.
         """
         try:
-            return open_twin_socket(self.socket, peer)
+            self._twin = open_twin_socket(self.socket, peer)
         except OSError:
-            return None
+            self._twin = None
+        return self._twin
+
+    def close_twin(self) -> None:
+        """Close the second socket."""
+        if self._twin is not None:
+            self._past_drops += drops_at(self._twin)
+            self._twin.close()
+            self._twin = None
+
+    def look_at_queues(self, arrived: int) -> int:
+        """Return how many datagrams the kernel dropped because there was no room in a queue.
+
+        Args:
+            arrived: grows with what came out of the queues: where nothing did, nothing was dropped, and the
+                system calls are saved.
+        """
+        if arrived != self._arrived and not self.is_closed:
+            self._arrived = arrived
+            self._drops = self._past_drops + drops_at(self.socket)
+            if self._twin is not None:
+                self._drops += drops_at(self._twin)
+        return self._drops
 
     def set_tos(self, tos: int) -> None:
         """Mark what is sent from here with this type-of-service octet (IPv4) or traffic class (IPv6)."""

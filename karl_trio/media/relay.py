@@ -250,7 +250,7 @@ class Stream(Figures):
                 self._twin, self._recv_into, self._twin_send = twin, twin.recv_into, twin.send
                 self.poller.attach(twin.fileno(), self.receive_connected, beside=self.port.fileno())
             else:
-                twin.close()
+                self.port.close_twin()
         self.refresh()
 
     def empty_twin(self, now: float) -> bool:
@@ -277,7 +277,7 @@ class Stream(Figures):
             if self.poller is not None:
                 self.poller.detach(twin.fileno())
             self._empty(twin, now)
-            twin.close()
+            self.port.close_twin()
 
     @property
     def _can_have_twin(self) -> bool:

@@ -118,6 +118,32 @@ async def test_datagrams_that_the_kernel_drops_at_a_full_queue_are_counted(proxy
     assert sample.queue_drops == stream.queue_drops
 
 
+async def test_drops_of_a_believed_phone_are_counted_and_outlive_its_socket(proxy, calls, phones):
+    alice, bob = phones(), phones()
+    proxy.offer(sdp(alice.endpoint.port))
+    (for_alice,) = ports(proxy.answer(sdp(bob.endpoint.port)))
+    await wait_all_tasks_blocked()
+    for sequence in (1, 2, 3):
+        alice.say(rtp(sequence), for_alice)
+    await bob.hear(3)
+    stream = next(proxy.call().streams)
+    assert stream.has_twin
+    # More than any queue of ours holds, before the poller gets its turn.
+    for sequence in range(4, 3004):
+        alice.say(rtp(sequence), for_alice)
+    await wait_all_tasks_blocked()
+    for turn in range(QUEUE_ROUNDS):
+        sample = await take_sample(list(calls), calls.totals, turn)
+    drops = sample.queue_drops
+    assert drops == 3003 - stream.packets > 0
+    stream.close_twin(trio.current_time())
+    alice.say(rtp(3004), for_alice)
+    await wait_all_tasks_blocked()
+    for turn in range(QUEUE_ROUNDS):
+        sample = await take_sample(list(calls), calls.totals, turn)
+    assert sample.queue_drops == drops
+
+
 async def test_ports_in_use_are_told_for_each_interface(proxy, calls):
     proxy.offer(sdp(4000))
     (interface,) = statistics_reply(calls, 1.0)["statistics"]["interfaces"]

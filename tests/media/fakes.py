@@ -50,6 +50,9 @@ class FakePort:
         self.twin = FakeTwin(self, peer)
         return self.twin
 
+    def close_twin(self):
+        self.twin = None
+
     def close(self, now):
         self.is_closed = True
 
@@ -69,10 +72,6 @@ class FakeTwin(FakeSocket):
 
     def send(self, datagram):
         return self.port.socket.sendto(datagram, self.peer.sockaddr)
-
-    def close(self):
-        self.port.twin = None
-
 
 class FakePoller:
     """Remembers who reads what."""
