@@ -102,8 +102,7 @@ async def take_sample(
             for stream in call.relayed:
                 streams += 1
                 if kernel is not None:
-                    kernel.visit(stream, now)
-                    streams_kernel += stream.promotion is not None and stream.promotion.is_active
+                    streams_kernel += kernel.visit(stream, now)
                     tally_kernel += stream.tally_kernel
                 stream_tally = stream.tally
                 if (streams + turn) % QUEUE_ROUNDS == 0 and not stream.shares_port:

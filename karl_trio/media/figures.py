@@ -20,7 +20,8 @@ class Figures:
         tally_out: sent to the leg; `errors_out` could not be.
         errors: dropped or not sent against all wishes; `drops` says why, and counts what was withheld too.
         tally_kernel, tally_kernel_out: which part of the tallies the kernel's road has.
-        queue_drops: datagrams that the kernel dropped because the queue of a socket of its was full, as of the last look.
+        queue_drops: datagrams that the kernel dropped because a queue of ours was full, as of the last
+            look.
     """
 
     last_user_packet: float = field(kw_only=True)

@@ -45,10 +45,9 @@ class History:
 
 @frozen(kw_only=True)
 class Progress:
-    """What somebody else has counted of a source since it was last told.
+    """What somebody else has found out about a source since it was last told, besides the tally.
 
     Attributes:
-        tally: packets and their size.
         advanced: by how much the highest sequence number has grown.
         lost, reordered, duplicates: as in `Reception`; less may be lost than before.
         missing: by how much the numbers that may still come late are below the highest.
@@ -57,7 +56,6 @@ class Progress:
         jitter_ticks: interarrival jitter now.
     """
 
-    tally: int
     advanced: int
     lost: int
     reordered: int
@@ -201,7 +199,6 @@ class Reception:
         highest = self.highest
         assert highest is not None, "there was nothing to begin from"
         highest += progress.advanced
-        self.tally += progress.tally
         self.lost += progress.lost
         self.reordered += progress.reordered
         self.duplicates += progress.duplicates

@@ -6,17 +6,18 @@ import ipaddress
 import mmap
 import struct
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from attrs import astuple, frozen
 
 from karl_trio.endpoint import Endpoint
 from karl_trio.rtp.reception import Progress, Reception
 from karl_trio.rtp.sequence import MODULUS
-from karl_trio.rtp.tally import PACKET
 
 _KEY = struct.Struct("!16s16sHH")
 _FLOW = struct.Struct("=2Q36s4s7I4B")
 _COUNTER = struct.Struct("=6QIi4I2HI")
+_GLANCE = struct.Struct("=4Q")
 
 COUNTER_SIZE = _COUNTER.size
 
@@ -45,6 +46,23 @@ class FlowKey:
 
     def pack(self) -> bytes:
         return _addresses(self.source, self.local)
+
+
+class Glance(NamedTuple):
+    """The first figures of a counter, which are all that has to be known once a second.
+
+    Attributes:
+        packets, octets, errors, last: as in `Counter`.
+    """
+
+    packets: int
+    octets: int
+    errors: int
+    last: int
+
+    @classmethod
+    def read(cls, memory: Memory, offset: int) -> Glance:
+        return cls._make(_GLANCE.unpack_from(memory, offset))
 
 
 @frozen(kw_only=True)
@@ -159,13 +177,12 @@ class Counter:
         _COUNTER.pack_into(memory, offset, *astuple(self))
 
     def since(self, before: Counter) -> Progress:
-        """Return what has come since an earlier reading."""
+        """Return what has come since an earlier reading, but for how much of it there was."""
         missing: tuple[int, ...] = ()
         all_known = (2 << self.known) - 1
         if self.seen & all_known != all_known:
             missing = tuple([behind for behind in range(1, self.known + 1) if not self.seen >> behind & 1])
         return Progress(
-            tally=(self.packets - before.packets) * PACKET + self.octets - before.octets,
             advanced=(self.advanced - before.advanced) % (1 << 32),
             lost=self.lost - before.lost,
             reordered=self.reordered - before.reordered,

@@ -35,8 +35,9 @@ from karl_trio.endpoint import Endpoint
 from karl_trio.media.relay import Component, Stream
 from karl_trio.rtp.demux import is_rtcp
 from karl_trio.rtp.reception import Reception
+from karl_trio.rtp.tally import PACKET
 
-from .flows import Counter
+from .flows import Counter, Glance
 
 if TYPE_CHECKING:
     from .road import KernelRoad
@@ -155,6 +156,10 @@ class Passing:
     Attributes:
         passage: what the kernel does for it; None while it does nothing.
         counter: the index of its counter.
+
+    What the kernel counts is taken over in two parts. Tallies and the time of the last packet are wanted once
+    a second of every stream, and are a few numbers. Sequence numbers, loss and jitter are wanted when somebody
+    asks, or when userspace has to go on from there.
     """
 
     road: KernelRoad = field(repr=False)
@@ -164,6 +169,7 @@ class Passing:
     counter: int = field(default=-1, init=False)
     _reception: Reception | None = field(default=None, init=False, repr=False)
     _told: Counter = field(factory=Counter, init=False, repr=False)
+    _glanced: Glance = field(default=Glance(0, 0, 0, 0), init=False, repr=False)
     _since: float = field(default=0.0, init=False)
     _rest: float = field(default=FIRST_REST, init=False)
     _rests_until: float = field(default=0.0, init=False)
@@ -179,7 +185,7 @@ class Passing:
             now: seconds on Trio's clock.
         """
         if self.state is State.KERNEL:
-            self.catch_up()
+            self._glance(now)
         elif self.state is State.USERSPACE and now >= self._rests_until:
             self._promote(now)
 
@@ -217,7 +223,7 @@ class Passing:
             return
         self._move(Event.PROMOTED)
         self.passage, self.counter, self._since = passage, counter, now
-        self._reception, self._told = stream.source_reception, begun
+        self._reception, self._told, self._glanced = stream.source_reception, begun, Glance(0, 0, 0, 0)
         passage.sink.feeds.append(self)
         stream.refresh()
         # What came in the meantime comes before what the kernel has: taken back once more, if there is any.
@@ -240,24 +246,32 @@ class Passing:
         self.stream.refresh()
 
     def catch_up(self) -> None:
-        passage, reception = self.passage, self._reception
-        if passage is None or reception is None:
+        if self._reception is None:
             return
+        self._glance(trio.current_time())
         counter, told = self.road.read(self.counter), self._told
-        if counter == told:
+        if counter != told:
+            self._told = counter
+            self._reception.take_over(counter.since(told))
+            self.stream.payload_type = counter.payload_type
+
+    def _glance(self, now: float) -> None:
+        """Take over the tallies, and when the newest packet came."""
+        glance, before = self.road.glance(self.counter), self._glanced
+        if glance == before:
             return
-        self._told = counter
-        progress = counter.since(told)
-        reception.take_over(progress)
-        stream, sink = self.stream, passage.sink
-        stream.payload_type = counter.payload_type
-        stream.tally_kernel += progress.tally
-        sink.tally_out += progress.tally
-        sink.tally_kernel_out += progress.tally
-        if counter.errors != told.errors:
-            sink.drop_unsent("no_memory", counter.errors - told.errors)
-        ago = max(0, time.monotonic_ns() - counter.last) / 1e9
-        stream.last_kernel_packet = trio.current_time() - ago
+        assert self.passage is not None and self._reception is not None
+        self._glanced = glance
+        packets, octets, errors, last = glance
+        tally = (packets - before.packets) * PACKET + octets - before.octets
+        stream, sink = self.stream, self.passage.sink
+        self._reception.tally += tally
+        stream.tally_kernel += tally
+        sink.tally_out += tally
+        sink.tally_kernel_out += tally
+        if errors != before.errors:
+            sink.drop_unsent("no_memory", errors - before.errors)
+        stream.last_kernel_packet = now - max(0, time.monotonic_ns() - last) / 1e9
 
     def _move(self, event: Event) -> None:
         self.state = _TRANSITIONS[self.state][event]

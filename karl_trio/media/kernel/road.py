@@ -18,7 +18,7 @@ from karl_trio.media.relay import Stream
 
 from . import bytecode
 from .attachments import Attachments
-from .flows import Counter, Flow, FlowKey
+from .flows import Counter, Flow, FlowKey, Glance
 from .maps import Map, SharedArray
 from .netlink import RECEIVE_SIZE
 from .program import Program
@@ -159,8 +159,11 @@ class KernelRoad:
             await self._take_back_diverted()
             await trio.sleep(SETTLING)
 
-    def visit(self, stream: Stream, now: float) -> None:
+    def visit(self, stream: Stream, now: float) -> bool:
         """Take a stream on the kernel's road if it may be, or take over what the kernel counted of it.
+
+        Returns:
+            whether the kernel relays it now.
 
         Args:
             now: seconds on Trio's clock.
@@ -168,10 +171,11 @@ class KernelRoad:
         promotion = stream.promotion
         if promotion is None:
             if not stream.has_twin:
-                return
+                return False
             promotion = stream.promotion = Passing(self, stream)
         assert isinstance(promotion, Passing)
         promotion.visit(now)
+        return promotion.is_active
 
     def admit(self, stream: Stream, passage: Passage, counter: Counter) -> int | None:
         """Let the kernel relay a passage from now on; return the index of its counter.
@@ -221,6 +225,10 @@ class KernelRoad:
     def read(self, counter: int) -> Counter:
         """Return what was counted by a counter; also shortly after it was given back."""
         return Counter.read(self.counters.memory, self.counters.offset(counter))
+
+    def glance(self, counter: int) -> Glance:
+        """Return the first figures of a counter."""
+        return Glance.read(self.counters.memory, self.counters.offset(counter))
 
     async def _take_back_diverted(self) -> None:
         """Take those streams back whose packets would come or leave in another way now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ from attrs import evolve
 
 from karl_trio.endpoint import Endpoint
 from karl_trio.media.filters import PayloadFilter
+from karl_trio.media.kernel.flows import Glance
 from karl_trio.media.kernel.promotion import FIRST_REST, LONGEST_REST, STEADY, Event, Passing, State
 from karl_trio.media.relay import relay
 
@@ -42,6 +44,10 @@ class FakeRoad:
     def read(self, counter):
         return self.counter
 
+    def glance(self, counter):
+        counted = self.counter
+        return Glance(counted.packets, counted.octets, counted.errors, counted.last)
+
     def relay(self, packets):
         """Relay the stream's next packets, of 172 octets."""
         before = self.counter
@@ -54,6 +60,7 @@ class FakeRoad:
             seen=2**64 - 1,
             known=min(63, before.known + packets),
             timestamp=before.timestamp + 160 * packets,
+            last=time.monotonic_ns(),
         )
 
 
@@ -285,6 +292,17 @@ async def test_figures_are_taken_over_whenever_somebody_asks(autojump_clock, pro
     road.counter = evolve(road.counter, errors=2)
     alice.catch_up()
     assert (bob.errors_out, bob.drops) == (2, {"no_memory": 2})
+
+
+async def test_a_visit_takes_over_how_much_there_was_and_when(autojump_clock, promoted, road, alice, bob):
+    road.relay(10)
+    promoted.visit(1.0)
+    assert (alice.packets, alice.octets, bob.packets_out) == (12, 12 * 172, 12)
+    assert alice.last_packet == alice.last_kernel_packet == pytest.approx(1.0, abs=0.5)
+    highest = alice.source_reception.highest
+    alice.catch_up()
+    assert alice.source_reception.highest == highest + 10
+    assert alice.packets == 12
 
 
 async def test_without_room_it_stays_in_userspace(autojump_clock, road, alice, bob):
