@@ -15,14 +15,16 @@ from karl_trio.rtp.reception import Progress, Reception
 from karl_trio.rtp.sequence import MODULUS
 
 _KEY = struct.Struct("!16s16sHH")
-_FLOW = struct.Struct("=2Q36s4s7I4B")
-_COUNTER = struct.Struct("=6QIi4I2HI")
-_GLANCE = struct.Struct("=4Q")
+_FLOW = struct.Struct("=2Q36s4s8I4B4x")
+_COUNTER = struct.Struct("=5Q4I2Hi2IQ48x")
+_GLANCE = struct.Struct("=3Q48xQ")
 
 COUNTER_SIZE = _COUNTER.size
 
 WINDOW = 64
 """Sequence numbers whose arrival the program remembers."""
+
+NSEC_PER_SEC = 1_000_000_000
 
 JITTER_UNIT = 16
 """The program counts jitter in such parts of a tick (RFC 3550, A.8)."""
@@ -49,16 +51,12 @@ class FlowKey:
 
 
 class Glance(NamedTuple):
-    """The first figures of a counter, which are all that has to be known once a second.
-
-    Attributes:
-        packets, octets, errors, last: as in `Counter`.
-    """
+    """Of the figures of a counter those that have to be known once a second, as in `Counter`."""
 
     packets: int
     octets: int
-    errors: int
     last: int
+    errors: int
 
     @classmethod
     def read(cls, memory: Memory, offset: int) -> Glance:
@@ -107,6 +105,7 @@ class Flow:
             self.interface,
             self.counter,
             self.clock_rate,
+            (self.clock_rate << 32) // NSEC_PER_SEC,
             self.max_length,
             change(before[:32], after[:32]),
             change(before[32:], after[32:]),
@@ -124,35 +123,35 @@ class Counter:
 
     Attributes:
         packets, octets: passed on; octets as UDP payload.
-        errors: dropped, because there was no memory to rewrite them.
         last: when the newest packet came, in ns on the kernel's monotonic clock.
         seen: of the highest sequence number and those below it, which have come: bit n is number minus n.
         stamped: when the newest timestamp came, in ns; 0 if that is not known.
         advanced: by how much the highest number has grown.
-        lost: numbers passed over, less those that came late after all, also those passed over before.
-        reordered, duplicates: that came late, or again.
         jitter: in `JITTER_UNIT`ths of a tick.
         timestamp: the newest.
+        payload_type: of the newest packet.
         highest: sequence number.
         known: for how many numbers below it `seen` tells.
-        payload_type: of the newest packet.
+        lost: numbers passed over, less those that came late after all, also those passed over before.
+        reordered, duplicates: that came late, or again.
+        errors: dropped, because there was no memory to rewrite them.
     """
 
     packets: int = 0
     octets: int = 0
-    errors: int = 0
     last: int = 0
     seen: int = 0
     stamped: int = 0
     advanced: int = 0
+    jitter: int = 0
+    timestamp: int = 0
+    payload_type: int = 0
+    highest: int = 0
+    known: int = 0
     lost: int = 0
     reordered: int = 0
     duplicates: int = 0
-    jitter: int = 0
-    timestamp: int = 0
-    highest: int = 0
-    known: int = 0
-    payload_type: int = 0
+    errors: int = 0
 
     @classmethod
     def of(cls, reception: Reception, payload_type: int) -> Counter | None:

@@ -262,7 +262,7 @@ class Passing:
             return
         assert self.passage is not None and self._reception is not None
         self._glanced = glance
-        packets, octets, errors, last = glance
+        packets, octets, last, errors = glance
         tally = (packets - before.packets) * PACKET + octets - before.octets
         stream, sink = self.stream, self.passage.sink
         self._reception.tally += tally

@@ -41,7 +41,6 @@ static long (*const send)(__u32 interface, void *parameters, int size, __u64 fla
 #define PASS_ON (-1)
 #define DROP 2
 
-#define NSEC_PER_SEC 1000000000ull
 #define IP_DF 0x4000
 #define IP_FRAGMENT 0x3fff  // more fragments, or an offset
 
@@ -50,7 +49,7 @@ static long (*const send)(__u32 interface, void *parameters, int size, __u64 fla
 #define WINDOW 64
 // As in rtp/reception.py: a transit time that changes by more, in seconds, says nothing about jitter.
 #define MAX_TRANSIT_CHANGE 2
-#define LONGEST_PAUSE (1ull << 40)  // ns; a product with a clock rate below 2^23 Hz fits into 64 bits
+#define LONGEST_PAUSE (1ull << 37)  // ns; with it no product of a flow's scale exceeds 64 bits
 
 struct address {
     __be32 words[4];  // IPv4 as ::ffff:a.b.c.d
@@ -70,6 +69,7 @@ struct flow {
     __u32 interface;      // that it leaves by
     __u32 counter;        // its index
     __u32 clock_rate;     // Hz
+    __u32 scale;          // ticks in 2^32 ns: what a multiplication does need not be divided
     __u32 max_length;     // octets from the IP header on; longer packets have to be fragmented
     __u32 address_change; // of the checksum's pseudo header: new minus old, in one's complement
     __u32 port_change;
@@ -81,21 +81,21 @@ struct flow {
 };
 
 // What was counted of it; in an array that is mapped into the process, so that no update of a flow can
-// wipe it, and reading it takes no system call.
+// wipe it, and reading it takes no system call. What every packet changes is in the first of two cache lines.
 struct counter {
     __u64 packets, octets;  // passed on; octets as UDP payload
-    __u64 errors;           // dropped
     __u64 last;          // ns of the monotonic clock
     __u64 seen;          // the last numbers: bit n is the highest minus n
     __u64 stamped;       // when the newest timestamp came, in ns; 0 if that is not known
     __u32 advanced;      // by how much the highest number has grown
-    __u32 lost, reordered, duplicates;
     __u32 jitter;        // sixteenths of a tick (RFC 3550, A.8)
     __u32 timestamp;     // the newest
+    __u32 payload_type;  // the newest
     __u16 highest;       // sequence number
     __u16 known;         // how many below it can be told to be late or a copy
-    __u32 payload_type;  // the newest
-};
+    __u32 lost, reordered, duplicates;
+    __u64 errors;        // dropped
+} __attribute__((aligned(64)));
 
 // Type, size of a key, size of a value, flags; how many there are is decided when they are made.
 struct map {
@@ -125,16 +125,14 @@ struct packet {
     __be32 ssrc;
 };
 
-INLINE int is_valid_header(const struct iphdr *ip)
+// Sums up an IPv4 header without options, in one's complement (RFC 1071).
+INLINE __u16 header_sum(const struct iphdr *ip)
 {
-    // The stack checks it for what goes up; what does not must not get a new one over a broken one.
     const __u32 *words = (const void *)ip;
     __u64 sum = (__u64)words[0] + words[1] + words[2] + words[3] + words[4];
-    sum = (sum & 0xffffffff) + (sum >> 32);
     sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
     sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return sum == 0xffff;
+    return (sum & 0xffff) + (sum >> 16);
 }
 
 // Sees to it that so many octets of the packet can be read in place; returns whether they can.
@@ -179,7 +177,8 @@ INLINE int parse_ipv4(struct __sk_buff *skb, struct flow_key *key, struct packet
     const struct iphdr *ip = data + ETH_HLEN;
     if (ip->version != 4 || ip->ihl != 5 || ip->protocol != IPPROTO_UDP)
         return 0;
-    if ((ip->frag_off & swap16(IP_FRAGMENT)) || !is_valid_header(ip))
+    // The stack checks the sum for what goes up; what does not must not get a new one over a broken one.
+    if ((ip->frag_off & swap16(IP_FRAGMENT)) || header_sum(ip) != 0xffff)
         return 0;
     packet->hops = ip->ttl;
     key->source.words[2] = key->destination.words[2] = swap16(0xffff) << 16;
@@ -244,20 +243,64 @@ INLINE int follow(struct counter *counter, __u16 sequence)
 }
 
 // Measures interarrival jitter as rtp/reception.py does, at the first packet of each timestamp.
-INLINE void measure(struct counter *counter, __u32 timestamp, __u64 now, __u32 clock_rate)
+INLINE void measure(struct counter *counter, __u32 timestamp, __u64 now, const struct flow *flow)
 {
     if (timestamp == counter->timestamp)
         return;
     __u64 pause = now - counter->stamped;
     if (counter->stamped && pause < LONGEST_PAUSE) {
         // Both may wrap: only their difference counts.
-        __s32 change = (__u32)(pause * clock_rate / NSEC_PER_SEC) - (timestamp - counter->timestamp);
+        __s32 change = (__u32)(pause * flow->scale >> 32) - (timestamp - counter->timestamp);
         __u32 distance = change < 0 ? -change : change;
-        if (distance <= MAX_TRANSIT_CHANGE * clock_rate)
+        if (distance <= MAX_TRANSIT_CHANGE * flow->clock_rate)
             counter->jitter += distance - ((counter->jitter + 8) >> 4);
     }
     counter->timestamp = timestamp;
     counter->stamped = now;
+}
+
+INLINE struct iphdr ipv4_header(const struct flow *flow, __u32 length, __u8 hops)
+{
+    struct iphdr ip = {
+        .version = 4,
+        .ihl = 5,
+        .tos = flow->tos,
+        .tot_len = swap16(length + sizeof(ip)),
+        .frag_off = swap16(IP_DF),
+        .ttl = hops,
+        .protocol = IPPROTO_UDP,
+        .saddr = flow->source.words[3],
+        .daddr = flow->destination.words[3],
+    };
+    ip.check = ~header_sum(&ip);
+    return ip;
+}
+
+INLINE struct ipv6hdr ipv6_header(const struct flow *flow, __u32 length, __u8 hops)
+{
+    struct ipv6hdr ip = {
+        .version = 6,
+        .priority = flow->tos >> 4,
+        .flow_lbl = {flow->tos << 4, 0, 0},
+        .payload_len = swap16(length),
+        .nexthdr = IPPROTO_UDP,
+        .hop_limit = hops,
+    };
+    __builtin_memcpy(&ip.saddr, &flow->source, sizeof(ip.saddr));
+    __builtin_memcpy(&ip.daddr, &flow->destination, sizeof(ip.daddr));
+    return ip;
+}
+
+// Writes the headers of IPv4 over those of IPv4. A checksum of the whole packet, which a network card may
+// have made, does not mind: every IPv4 header sums up to nothing.
+INLINE int overwrite(struct __sk_buff *skb, const struct iphdr *ip, __u32 ports)
+{
+    void *data = (void *)(long)skb->data + ETH_HLEN;
+    if (data + sizeof(*ip) + sizeof(ports) > (void *)(long)skb->data_end)
+        return 0;
+    __builtin_memcpy(data, ip, sizeof(*ip));
+    __builtin_memcpy(data + sizeof(*ip), &ports, sizeof(ports));
+    return 1;
 }
 
 INLINE int rewrite(struct __sk_buff *skb, const struct packet *packet, const struct flow *flow)
@@ -265,6 +308,9 @@ INLINE int rewrite(struct __sk_buff *skb, const struct packet *packet, const str
     __u32 udp = ETH_HLEN + (packet->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
     __u32 checksum = udp + __builtin_offsetof(struct udphdr, check);
     __u32 length = packet->length + sizeof(struct udphdr);
+    __u32 ports = flow->source_port | (__u32)flow->destination_port << 16;
+    // Within this host it counts down, so that no packet can go round in circles for ever.
+    __u8 hops = flow->stays ? packet->hops - 1 : flow->ttl;
 
     if (packet->excess && change_length(skb, udp + length, 0))
         return 0;
@@ -273,47 +319,20 @@ INLINE int rewrite(struct __sk_buff *skb, const struct packet *packet, const str
         return 0;
     if (replace_checksum(skb, checksum, 0, flow->port_change, BPF_F_MARK_MANGLED_0))
         return 0;
-    __u32 ports = flow->source_port | (__u32)flow->destination_port << 16;
-    if (store(skb, udp, &ports, sizeof(ports), 0))
-        return 0;
-
-    // Within this host it counts down, so that no packet can go round in circles for ever.
-    __u8 hops = flow->stays ? packet->hops - 1 : flow->ttl;
-    if (flow->family == 6) {
-        if (!packet->is_ipv6 && change_family(skb, swap16(ETH_P_IPV6), 0))
+    if (flow->family == 4) {
+        struct iphdr ip = ipv4_header(flow, length, hops);
+        if (!packet->is_ipv6)
+            return overwrite(skb, &ip, ports);
+        if (store(skb, udp, &ports, sizeof(ports), 0) || change_family(skb, swap16(ETH_P_IP), 0))
             return 0;
-        struct ipv6hdr ip = {
-            .version = 6,
-            .priority = flow->tos >> 4,
-            .flow_lbl = {flow->tos << 4, 0, 0},
-            .payload_len = swap16(length),
-            .nexthdr = IPPROTO_UDP,
-            .hop_limit = hops,
-        };
-        __builtin_memcpy(&ip.saddr, &flow->source, sizeof(ip.saddr));
-        __builtin_memcpy(&ip.daddr, &flow->destination, sizeof(ip.daddr));
         if (store(skb, ETH_HLEN, &ip, sizeof(ip), BPF_F_RECOMPUTE_CSUM))
             return 0;
     } else {
-        if (packet->is_ipv6 && change_family(skb, swap16(ETH_P_IP), 0))
+        if (store(skb, udp, &ports, sizeof(ports), 0))
             return 0;
-        struct iphdr ip = {
-            .version = 4,
-            .ihl = 5,
-            .tos = flow->tos,
-            .tot_len = swap16(length + sizeof(struct iphdr)),
-            .frag_off = swap16(IP_DF),
-            .ttl = hops,
-            .protocol = IPPROTO_UDP,
-            .saddr = flow->source.words[3],
-            .daddr = flow->destination.words[3],
-        };
-        const __u32 *words = (const void *)&ip;
-        __u64 sum = (__u64)words[0] + words[1] + words[2] + words[3] + words[4];
-        sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
-        sum = (sum & 0xffff) + (sum >> 16);
-        sum = (sum & 0xffff) + (sum >> 16);
-        ip.check = ~sum;
+        if (!packet->is_ipv6 && change_family(skb, swap16(ETH_P_IPV6), 0))
+            return 0;
+        struct ipv6hdr ip = ipv6_header(flow, length, hops);
         if (store(skb, ETH_HLEN, &ip, sizeof(ip), BPF_F_RECOMPUTE_CSUM))
             return 0;
     }
@@ -361,7 +380,7 @@ SEC("tc") int relay(struct __sk_buff *skb)
     if (!counter || !follow(counter, packet.sequence))
         return PASS_ON;
     __u64 now = now_ns();
-    measure(counter, packet.timestamp, now, flow->clock_rate);
+    measure(counter, packet.timestamp, now, flow);
     counter->payload_type = packet.payload_type;
     counter->last = now;
 

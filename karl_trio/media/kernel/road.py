@@ -227,7 +227,7 @@ class KernelRoad:
         return Counter.read(self.counters.memory, self.counters.offset(counter))
 
     def glance(self, counter: int) -> Glance:
-        """Return the first figures of a counter."""
+        """Return those figures of a counter that are wanted often."""
         return Glance.read(self.counters.memory, self.counters.offset(counter))
 
     async def _take_back_diverted(self) -> None:

@@ -46,7 +46,7 @@ class FakeRoad:
 
     def glance(self, counter):
         counted = self.counter
-        return Glance(counted.packets, counted.octets, counted.errors, counted.last)
+        return Glance(counted.packets, counted.octets, counted.last, counted.errors)
 
     def relay(self, packets):
         """Relay the stream's next packets, of 172 octets."""
