@@ -73,6 +73,7 @@ class FakeTwin(FakeSocket):
     def send(self, datagram):
         return self.port.socket.sendto(datagram, self.peer.sockaddr)
 
+
 class FakePoller:
     """Remembers who reads what."""
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 import mmap
+import socket
 import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from attrs import astuple, frozen
 
-from karl_trio.endpoint import Endpoint
+from karl_trio.endpoint import Endpoint, family_of
 from karl_trio.rtp.reception import Progress, Reception
 from karl_trio.rtp.sequence import MODULUS
 
 _KEY = struct.Struct("!16s16sHH")
-_FLOW = struct.Struct("=2Q36s4s8I4B4x")
+_FLOW = struct.Struct("=2Q36s4s8I4BI16s")
 _COUNTER = struct.Struct("=5Q4I2Hi2IQ48x")
 _GLANCE = struct.Struct("=3Q48xQ")
 
@@ -72,7 +73,7 @@ class Flow:
         payload_types: those passed on; others go up to the socket.
         ssrc: likewise.
         arrives: the index of the interface that they have to come in at.
-        interface: the one that they leave by.
+        interface: the one that they leave by; `next_hop` is the address whose link-layer address they get.
         counter: where they are counted.
         clock_rate: RTP ticks a second, for jitter.
         max_length: octets of the longest IP packet that may leave.
@@ -87,6 +88,7 @@ class Flow:
     ssrc: int
     arrives: int
     interface: int
+    next_hop: str
     counter: int
     clock_rate: int
     max_length: int
@@ -114,6 +116,8 @@ class Flow:
             self.tos,
             self.ttl,
             self.stays,
+            socket.AF_INET6 if family_of(self.next_hop) == "IP6" else socket.AF_INET,
+            ipaddress.ip_address(self.next_hop).packed,
         )
 
 

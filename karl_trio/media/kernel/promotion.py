@@ -54,6 +54,10 @@ STEADY = 10.0
 """Seconds on the kernel's road after which earlier failures are forgotten."""
 
 
+FASTEST_CLOCK = 10_000_000
+"""Hz; the program's products overflow at three times as much. The fastest clock in use has 90,000."""
+
+
 class State(Enum):
     """On which road a stream is."""
 
@@ -131,7 +135,7 @@ class Passage:
         if source is None or destination is None or not sink.latch.is_confirmed:
             return None
         clock_rate = stream.clock_rates.get(stream.payload_type)
-        if clock_rate is None:
+        if clock_rate is None or clock_rate > FASTEST_CLOCK:
             return None
         return cls(
             source=source,

@@ -29,7 +29,7 @@ static long (*const change_family)(struct __sk_buff *, __be16 protocol, __u64 fl
 static long (*const change_length)(struct __sk_buff *, __u32 length, __u64 flags) =
     (void *)BPF_FUNC_skb_change_tail;
 static long (*const pull)(struct __sk_buff *, __u32 length) = (void *)BPF_FUNC_skb_pull_data;
-static long (*const send)(__u32 interface, void *parameters, int size, __u64 flags) =
+static long (*const send)(__u32 interface, const struct bpf_redir_neigh *, int size, __u64 flags) =
     (void *)BPF_FUNC_redirect_neigh;
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -78,6 +78,7 @@ struct flow {
     __u8 tos;
     __u8 ttl;
     __u8 stays;           // it goes to this host itself
+    struct bpf_redir_neigh next_hop;  // known beforehand, so that no packet needs a look at the routes
 };
 
 // What was counted of it; in an array that is mapped into the process, so that no update of a flow can
@@ -391,7 +392,10 @@ SEC("tc") int relay(struct __sk_buff *skb)
     }
     __sync_fetch_and_add(&counter->packets, 1);
     __sync_fetch_and_add(&counter->octets, packet.length);
-    return send(flow->interface, 0, 0, 0);
+    // What comes from an address of this host, as it does now, is believed only with the route that it left by.
+    if (flow->stays)
+        return send(flow->interface, 0, 0, 0);
+    return send(flow->interface, &flow->next_hop, sizeof(flow->next_hop), 0);
 }
 
 char licence[] SEC("license") = "GPL";

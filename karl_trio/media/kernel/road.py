@@ -199,6 +199,7 @@ class KernelRoad:
             ssrc=passage.ssrc,
             arrives=ways.back.interface,
             interface=ways.onward.interface,
+            next_hop=ways.onward.next_hop,
             counter=index,
             clock_rate=passage.clock_rate,
             max_length=ways.onward.mtu,

@@ -16,7 +16,7 @@ from .netlink import NLM_F_DUMP, Message, Netlink, attribute, attributes
 # linux/rtnetlink.h
 RTM_GETADDR, RTM_GETROUTE = 22, 26
 RTN_UNICAST, RTN_LOCAL = 1, 2
-RTA_DST, RTA_SRC, RTA_OIF, RTA_METRICS = 1, 2, 4, 8
+RTA_DST, RTA_SRC, RTA_OIF, RTA_GATEWAY, RTA_METRICS, RTA_VIA = 1, 2, 4, 5, 8, 18
 RTAX_MTU = 2
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 
@@ -35,11 +35,13 @@ class Route:
 
     Attributes:
         interface: the index of the one that they leave by.
+        next_hop: the address of the gateway, of either family, or where there is none, the address itself.
         mtu: octets of the longest IP packet.
         is_local: the address is one of this host.
     """
 
     interface: int
+    next_hop: str
     mtu: int
     is_local: bool
 
@@ -79,7 +81,9 @@ class Routes:
         if RTAX_MTU in metrics:
             # Of the route, or of a path on which somebody has said that less gets through.
             mtu = min(mtu, *struct.unpack("=I", metrics[RTAX_MTU]))
-        return Route(interface, mtu, kind == RTN_LOCAL)
+        # A gateway of the other family comes behind its family's number.
+        gateway = found.get(RTA_GATEWAY) or found.get(RTA_VIA, b"")[2:] or there.packed
+        return Route(interface, str(ipaddress.ip_address(gateway)), mtu, kind == RTN_LOCAL)
 
     def interfaces(self) -> dict[str, int]:
         """Return the index of the interface that has each of the host's addresses."""

@@ -130,15 +130,17 @@ def test_a_link_goes_with_the_process_however_it_ends(loaded, network):
 def test_routes_tell_where_packets_leave(network):
     routes = Routes()
     phones = index("phones")
-    assert routes.find("192.0.2.1", "192.0.2.9") == Route(phones, 1500, is_local=False)
-    assert routes.find("2001:db8::1", "2001:db8::9") == Route(phones, 1500, is_local=False)
+    assert routes.find("192.0.2.1", "192.0.2.9") == Route(phones, "192.0.2.9", 1500, is_local=False)
+    assert routes.find("2001:db8::1", "2001:db8::9") == Route(phones, "2001:db8::9", 1500, is_local=False)
     assert routes.find("192.0.2.1", "203.0.113.5") is None
     network.ip("route", "add", "203.0.113.0/24", "via", "192.0.2.254", "mtu", "1300")
-    assert routes.find("192.0.2.1", "203.0.113.5") == Route(phones, 1300, is_local=False)
+    assert routes.find("192.0.2.1", "203.0.113.5") == Route(phones, "192.0.2.254", 1300, is_local=False)
+    network.ip("route", "add", "203.0.114.0/24", "via", "inet6", "2001:db8::fe", "dev", "phones")
+    assert routes.find("192.0.2.1", "203.0.114.5") == Route(phones, "2001:db8::fe", 1500, is_local=False)
     network.ip("route", "add", "blackhole", "198.51.100.0/24")
     assert routes.find("192.0.2.1", "198.51.100.5") is None
     for address in ("192.0.2.1", "127.0.0.1", "2001:db8::1", "::1"):
-        assert routes.find(address, address) == Route(index("lo"), 65536, is_local=True)
+        assert routes.find(address, address) == Route(index("lo"), address, 65536, is_local=True)
     routes.close()
 
 

@@ -59,6 +59,7 @@ class Road:
             "ssrc": SSRC,
             "arrives": 1,
             "interface": 1,
+            "next_hop": far_end.address,
             "counter": 7,
             "clock_rate": 8000,
             "max_length": MAX_LENGTH,
