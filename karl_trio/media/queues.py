@@ -13,7 +13,7 @@ _MEMINFO_DROPS = 8
 
 
 def drops_at(receiver: socket.socket) -> int:
-    """Return how many datagrams the kernel dropped because a socket's queue was full; 0 if it does not tell."""
+    """Return how many datagrams the kernel dropped at a full queue; 0 if it does not tell."""
     figures = receiver.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, _MEMINFO.size)
     if len(figures) != _MEMINFO.size:
         return 0

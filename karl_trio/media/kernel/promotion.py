@@ -161,8 +161,8 @@ class Passing:
         passage: what the kernel does for it; None while it does nothing.
         counter: the index of its counter.
 
-    What the kernel counts is taken over in two parts. Tallies and the time of the last packet are wanted once
-    a second of every stream, and are a few numbers. Sequence numbers, loss and jitter are wanted when somebody
+    What the kernel counts is taken over in two parts. Tallies and the time of the last packet are a few
+    numbers, wanted of every stream once a second. Sequence numbers, loss and jitter are wanted when somebody
     asks, or when userspace has to go on from there.
     """
 
@@ -264,7 +264,8 @@ class Passing:
         glance, before = self.road.glance(self.counter), self._glanced
         if glance == before:
             return
-        assert self.passage is not None and self._reception is not None
+        assert self.passage is not None
+        assert self._reception is not None
         self._glanced = glance
         packets, octets, last, errors = glance
         tally = (packets - before.packets) * PACKET + octets - before.octets

@@ -305,6 +305,20 @@ async def test_a_visit_takes_over_how_much_there_was_and_when(autojump_clock, pr
     assert alice.packets == 12
 
 
+async def test_a_clock_that_the_program_cannot_reckon_with_stays_in_userspace(
+    autojump_clock, road, alice, bob
+):
+    alice.clock_rates = {0: 0xFFFFFFFF}
+    alice.sinks = (bob,)
+    for sequence in (1, 2):
+        deliver(alice, rtp(sequence), ALICE)
+        deliver(bob, rtp(sequence), BOB)
+    passing = alice.promotion = Passing(road, alice)
+    assert not await visit_after(passing, 1.0)
+    alice.clock_rates = {0: 8000}
+    assert await visit_after(passing, 1.0)
+
+
 async def test_without_room_it_stays_in_userspace(autojump_clock, road, alice, bob):
     road.has_room = False
     alice.sinks = (bob,)
