@@ -168,6 +168,7 @@ class Exchange:
         if bundle.is_offer and bundle.shares and place == bundle.carrier and face.bundle is None:
             begin_bundle(self.call, face)
         face.serve(speaker, media_plan.advertised.endpoint)
+        face.told_rtcp_port = media_plan.needs_rtcp_port
         if face is not current:
             is_pending = self.plan.role is Role.OFFER and current is not None and listener.has_answered
             face.state = FaceState.PENDING if is_pending else FaceState.CURRENT

@@ -164,7 +164,8 @@ def settle_mux(call: Call, media: Media, peer: Leg | None, *, is_muxed: bool, no
         face.rtp.is_muxed = is_muxed
         if is_muxed:
             _join_rtcp(call, face)
-        elif face.rtcp is None:
+        elif face.rtcp is None or (face.has_rtcp_port and not face.told_rtcp_port):
+            _join_rtcp(call, face)
             _part_rtcp(call, media, face, now)
 
 

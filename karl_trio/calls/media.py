@@ -125,6 +125,7 @@ class Face:
         rtcp: None when RTCP comes as RTP does (RFC 5761).
         peer: whose SDP it was opened for; None until somebody answers.
         keys: the endpoints in the SDPs that the leg was told of it for; empty for whatever comes first.
+        told_rtcp_port: the leg was last told of a port of its own for RTCP.
         superseded_at: when it was replaced, in seconds on Trio's clock.
         bundle: what shares the port, where several media do.
     """
@@ -136,6 +137,7 @@ class Face:
     keys: tuple[Endpoint, ...]
     state: FaceState
     superseded_at: float = 0.0
+    told_rtcp_port: bool = True
     bundle: Bundle | None = None
 
     @property

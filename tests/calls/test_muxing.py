@@ -190,6 +190,19 @@ async def test_a_side_that_refuses_to_share_its_port_any_longer_keeps_its_rtcp(
     assert interfaces.pools[0].in_use == 0
 
 
+async def test_a_side_with_two_ports_that_refuses_to_share_one_has_its_rtcp_where_it_was_told(proxy, phones):
+    alice, bob = phones(), phones()
+    proxy.offer(sdp(alice.endpoint.port))
+    proxy.answer(sdp(bob.endpoint.port))
+    offered = proxy.offer(sdp(alice.endpoint.port), to_tag="bob", rtcp_mux=["require"])
+    assert told(offered.media[0]) == ONE
+    answered = proxy.answer(sdp(bob.endpoint.port))
+    await trio.testing.wait_all_tasks_blocked()
+    (for_bob,), (for_alice,) = offered.media, answered.media
+    await rtp_flows(alice, bob, for_alice, for_bob)
+    await rtcp_flows(alice, bob, for_alice, for_bob, alice_muxes=False, bob_muxes=False)
+
+
 async def test_rtcp_that_would_come_back_to_us_through_a_port_it_shares_goes_nowhere(proxy):
     (for_bob,) = ports(proxy.offer(sdp(4000, attributes=MUX)))
     (for_alice,) = ports(proxy.answer(sdp(5000, attributes=MUX)))
