@@ -106,7 +106,7 @@ def join_bundle(call: Call, face: Face, carrier: Face) -> None:
     """Move a face onto the port of another one, and close its own."""
     assert carrier.bundle is not None
     _stop(call, face)
-    face.rtcp, face.bundle, face.rtp = None, carrier.bundle, carrier.bundle.join()
+    face.bundle, face.rtp = carrier.bundle, carrier.bundle.join()
 
 
 def open_bundled_face(media: Media, carrier: Face, now: float) -> Face:
@@ -157,9 +157,12 @@ def tell_transport(bundle: Bundle, media: Media, now: float) -> None:
 
 
 def settle_mux(call: Call, media: Media, peer: Leg | None, *, is_muxed: bool, now: float) -> None:
-    """Let RTCP share the RTP port of a media from now on, or not, in the dialogue with one peer."""
+    """Let RTCP share the RTP port of a media from now on, or not, in the dialogue with one peer.
+
+    Whatever the leg still sends to a replaced port comes as it did, from all media if they shared it.
+    """
     for face in media.faces:
-        if face.peer is not peer:
+        if face.peer is not peer or face.state is FaceState.SUPERSEDED:
             continue
         face.rtp.is_muxed = is_muxed
         if is_muxed:
@@ -200,12 +203,12 @@ def close_face(call: Call, media: Media, face: Face) -> None:
 
 def _stop(call: Call, face: Face) -> None:
     """End the relays of a face; a port that it shares stays open for the others."""
+    _join_rtcp(call, face)
     if isinstance(face.rtp, BundledStream) and face.bundle is not None:
         face.bundle.leave(face.rtp)
         if not face.bundle.members:
             call.stop(face.bundle.transport)
-    for stream in face.streams:
-        call.stop(stream)
+    call.stop(face.rtp)
 
 
 def close_faces(call: Call, media: Media) -> None:

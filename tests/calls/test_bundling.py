@@ -423,6 +423,39 @@ async def test_who_wants_neither_a_bundle_nor_a_shared_port_any_longer_keeps_the
     assert pair.one.is_silent()
 
 
+async def test_rtcp_beside_a_port_ends_with_its_media(proxy, pair):
+    _, _, port = await bundled_call(proxy, pair)
+    proxy.offer(pair.separate(), from_tag="bob", to_tag="alice")
+    refusal = body(pair.one.endpoint.port, 0, mids=("a", "v"), mux=False)
+    proxy.answer(refusal, from_tag="bob", to_tag="alice")
+    # The next time she wants the other one, in a bundle.
+    proxy.offer(pair.separate(), from_tag="bob", to_tag="alice")
+    acceptance = body(0, pair.one.endpoint.port, group="v", mids=("a", "v"))
+    _, for_video = ports(proxy.answer(acceptance, from_tag="bob", to_tag="alice"))
+    await trio.testing.wait_all_tasks_blocked()
+    pair.one.say(video(1), port)
+    pair.one.say(report(VIDEO), port)
+    assert await pair.video.hear(2) == [(video(1), for_video), (report(VIDEO), for_video)]
+    pair.video.say(report(8, VIDEO), for_video)
+    assert await pair.one.hear(1) == [(report(8, VIDEO), port)]
+
+
+async def test_rtcp_that_is_still_sent_to_the_port_of_an_ended_bundle_goes_to_the_media_that_it_is_about(
+    proxy, pair, phones
+):
+    *_, port = await bundled_call(proxy, pair)
+    offered = proxy.offer(Phones(phones).separate(mids=("a", "v"), mux=False), to_tag="bob")
+    for_audio, for_video = ports(offered)
+    assert group(proxy.answer(pair.separate())) == []
+    await trio.testing.wait_all_tasks_blocked()
+    await from_bundle(pair, port, for_audio, for_video)
+    pair.one.say(report(AUDIO), port)
+    assert await pair.audio.hear(1) == [(report(AUDIO), for_audio)]
+    pair.one.say(report(VIDEO), port)
+    assert await pair.video.hear(1) == [(report(VIDEO), for_video)]
+    assert pair.audio.is_silent()
+
+
 async def test_a_stranger_is_no_more_heard_than_on_a_port_of_ones_own(proxy, pair, phones):
     for_audio, for_video, port = await bundled_call(proxy, pair, name_id=3)
     await from_bundle(pair, port, for_audio, for_video)

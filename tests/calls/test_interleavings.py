@@ -95,13 +95,20 @@ def check_books(calls, interfaces):
                 target = getattr(target, "stream", target)
                 assert id(target) in open_streams
                 assert target is not stream
-        for _, media in call.media:
-            assert all(face.carrier.companion is face.rtcp for face in media.faces)
+        check_companions(call)
         check_bundles(call)
     # One port of a pair may be spare, or closed but still counted.
     ports = {stream.port.endpoint for stream in streams}
     pairs = {(port.address, port.port // 2) for port in ports}
     assert len(ports) <= sum(pool.in_use for pool in interfaces.pools) <= 2 * len(pairs)
+
+
+def check_companions(call):
+    """RTCP beside an RTP port is of one media only, whoever shares that."""
+    faces = [face for _, media in call.media for face in media.faces]
+    for face in faces:
+        beside = [other.rtcp for other in faces if other.carrier is face.carrier and other.rtcp is not None]
+        assert [face.carrier.companion] == (beside or [None])
 
 
 def check_bundles(call):
