@@ -16,6 +16,7 @@ from typing import Any
 
 from . import calls, control, relay, report
 from .errors import MeasurementError
+from .phones import PACKETS_PER_SECOND
 from .processor import Patience, choose_cores
 from .roads import ROADS
 
@@ -68,7 +69,14 @@ def parser() -> argparse.ArgumentParser:
         "--calls",
         type=_positive,
         metavar="N",
-        help="only tell what N calls cost (100 packets a second each), do not look for the most",
+        help="only tell what N calls cost (each two flows), do not look for the most",
+    )
+    packets.add_argument(
+        "--packets-per-second",
+        type=_positive,
+        default=PACKETS_PER_SECOND,
+        metavar="N",
+        help="of each flow; more where the open-file limit allows too few calls; default 50, as of 20 ms",
     )
 
     cycles = benches.add_parser(
@@ -135,6 +143,7 @@ def _relay(options: argparse.Namespace, cores: tuple[int, int], directory: Path)
         options.roads,
         rates=options.rates or ([20_000, 50_000] if options.quick else [20_000, 50_000, 100_000]),
         calls=options.calls,
+        packets_per_second=options.packets_per_second,
         rounds=options.rounds or (1 if options.quick else 3),
         effort=relay.QUICK if options.quick else relay.THOROUGH,
         patience=Patience(options.patience),

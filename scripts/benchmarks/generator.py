@@ -11,7 +11,6 @@ from pathlib import Path
 
 from .errors import MeasurementError
 from .namespaces import LEGS, Namespace
-from .phones import PACKETS_PER_SECOND
 from .processor import pinned
 
 SOURCE = Path(__file__).with_name("generator.c")
@@ -45,9 +44,14 @@ class Sent:
 
 
 class Generator:
-    """The program, ready to run in the phones' namespace on a core of its own."""
+    """The program, ready to run in the phones' namespace on a core of its own.
 
-    def __init__(self, phones: Namespace, core: int, directory: Path) -> None:
+    Attributes:
+        packets_per_second: of each flow.
+    """
+
+    def __init__(self, phones: Namespace, core: int, directory: Path, packets_per_second: int) -> None:
+        self.packets_per_second = packets_per_second
         self._phones = phones
         self._core = core
         self._sequence = 0
@@ -55,7 +59,7 @@ class Generator:
 
     def run(self, table: Path, flows: int, seconds: float) -> Sent:
         """Send every one of the first flows of a table its packets, for some seconds."""
-        rate = flows * PACKETS_PER_SECOND
+        rate = flows * self.packets_per_second
         arguments = [
             table,
             flows,
@@ -66,7 +70,7 @@ class Generator:
             *(leg.phone_interface for leg in LEGS),
         ]
         # The next run goes on where this one ends: to the relay it is one stream with a pause.
-        self._sequence = (self._sequence + round(seconds * PACKETS_PER_SECOND)) & 0xFFFF
+        self._sequence = (self._sequence + round(seconds * self.packets_per_second)) & 0xFFFF
         result = subprocess.run(
             self._phones.command(*self._command, *map(str, arguments)),
             preexec_fn=pinned(self._core),

@@ -12,7 +12,7 @@ from .namespaces import LEGS, Leg
 FIRST_PORT = 20000
 MAX_CALLS = (0x10000 - FIRST_PORT) // 2
 PACKETS_PER_SECOND = 50
-"""Of one flow: G.711 in packets of 20 ms, the most usual RTP stream there is."""
+"""Of one flow, unless told otherwise: G.711 in packets of 20 ms, the most usual RTP stream there is."""
 PAYLOAD = 160
 TICKS_PER_PACKET = 160
 STAMP_SHIFT = 6

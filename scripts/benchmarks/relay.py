@@ -24,7 +24,7 @@ from .search import highest_held
 from .sink import Sink
 
 MOST_FLOWS = 16000
-"""What 25,000 pairs of ports and the generator's one core can certainly make: 800,000 packets/s."""
+"""There are ports for them, and at 50 packets/s of each the generator's one core can certainly make them."""
 
 FILES_PER_CALL = 6
 """Open files that a daemon needs at most: two sockets to a port that is talked to."""
@@ -173,6 +173,15 @@ class Bench:
         self._sink = sink
         self._patience = patience
 
+    def flows(self, rate: float) -> int:
+        """Return how many flows make so many packets a second."""
+        return max(1, round(rate / self._generator.packets_per_second))
+
+    @property
+    def most_packets(self) -> int:
+        """The highest load that can be made, in packets a second."""
+        return most_flows() * self._generator.packets_per_second
+
     def run(self, road: Road, flows: int, seconds: float) -> Run:
         """Send one load, again if somebody else disturbed it."""
         road.prepare(-(-flows // FLOWS_PER_CALL))
@@ -206,7 +215,7 @@ class Bench:
         def is_held(flows: int) -> bool:
             return self.held(road, flows, effort.probe) is not None
 
-        first = FIRST_RATE // PACKETS_PER_SECOND
+        first = self.flows(FIRST_RATE)
         flows = highest_held(is_held, first, most_flows(), ramp=effort.ramp, tolerance=effort.tolerance)
         for _ in range(CONFIRMATIONS):
             if not flows:
@@ -245,11 +254,17 @@ class Bench:
 
 
 @contextlib.contextmanager
-def bench(cores: tuple[int, int], directory: Path, patience: Patience) -> Iterator[tuple[Testbed, Bench]]:
-    """Put up namespaces, sink and generator, and take them down at the end."""
+def bench(
+    cores: tuple[int, int], directory: Path, patience: Patience, packets_per_second: int = PACKETS_PER_SECOND
+) -> Iterator[tuple[Testbed, Bench]]:
+    """Put up namespaces, sink and generator, and take them down at the end.
+
+    Args:
+        packets_per_second: of each flow.
+    """
     relay_core, generator_core = cores
     with Testbed(relay_core) as testbed:
-        generator = Generator(testbed.phones, generator_core, directory)
+        generator = Generator(testbed.phones, generator_core, directory, packets_per_second)
         say(f"relay on core {relay_core}, generator ({generator.language}) on core {generator_core}")
         sink = Sink(testbed.phones)
         try:
@@ -263,6 +278,7 @@ def measure(
     *,
     rates: Sequence[int],
     calls: int | None,
+    packets_per_second: int,
     rounds: int,
     effort: Effort,
     patience: Patience,
@@ -274,10 +290,11 @@ def measure(
     Args:
         rates: packets a second at which the cost of each packet is told.
         calls: measure with so many calls only, and do not search for the most.
+        packets_per_second: of each flow.
     """
     if calls is not None:
-        rates = [calls * FLOWS_PER_CALL * PACKETS_PER_SECOND]
-    with bench(cores, directory, patience) as (testbed, rig):
+        rates = [calls * FLOWS_PER_CALL * packets_per_second]
+    with bench(cores, directory, patience, packets_per_second) as (testbed, rig):
         roads = roads_of(names, testbed, directory)
         figures = {road.name: Figures() for road in roads}
         for number in range(rounds):
@@ -318,7 +335,7 @@ def _measure_road(
     road.start()
     try:
         for rate in sorted(rates):
-            run = rig.run(road, rate // PACKETS_PER_SECOND, effort.steady)
+            run = rig.run(road, rig.flows(rate), effort.steady)
             say(f"    {road.name:10} {run}")
             figures.steady.setdefault(rate, []).append(run)
             if not run.is_held:
@@ -330,8 +347,8 @@ def _measure_road(
             say(f"    {road.name} holds no load at all")
             return
         figures.most.append(most)
-        figures.at_limit |= most.packets_per_second > most_flows() * PACKETS_PER_SECOND * 0.99
-        half = round(most.packets_per_second / 2 / PACKETS_PER_SECOND)
+        figures.at_limit |= most.packets_per_second > rig.most_packets * 0.99
+        half = rig.flows(most.packets_per_second / 2)
         figures.half.append(rig.run(road, half, effort.steady))
         say(f"    {road.name:10} {figures.half[-1]}")
     finally:
