@@ -32,9 +32,9 @@ CLONE_NEWNET = 0x40000000
 
 BACKLOG = Path("/proc/sys/net/core/netdev_max_backlog")
 LONG_BACKLOG = 20_000
-"""Packets that may wait for the relay's core while the bench runs, as in the ring of a network card. The usual
-1,000 are gone in the few milliseconds for which the host of a virtual machine may hold a core up, whatever
-relays; a relay that is too slow shows in the median delay all the same."""
+"""Packets that may wait for the relay's core while the bench runs, as in the ring of a network card. With the
+usual 1,000 some are lost in the few milliseconds for which the host of a virtual machine may hold a core up,
+whatever relays; a relay that is too slow shows in the median delay all the same."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -213,25 +213,33 @@ class Passing:
 
     def _promote(self, now: float) -> None:
         stream = self.stream
-        if Passage.of(stream) is None or not stream.empty_twin(now):
-            return
-        # Some of what waited may have changed it.
         passage = Passage.of(stream)
-        begun = Counter.of(stream.source_reception, stream.payload_type)
-        if passage is None or begun is None:
+        if passage is None:
             return
-        counter = self.road.admit(stream, passage, begun)
+        # Asked beforehand, as it takes the longest: what comes between here and there takes the stream back.
+        ways = self.road.ways(passage)
+        if not stream.empty_twin(now):
+            return
+        begun = Counter.of(stream.source_reception, stream.payload_type)
+        # Some of what waited may have changed it.
+        if begun is None or Passage.of(stream) != passage:
+            return
+        counter = None if ways is None else self.road.admit(stream, passage, ways, begun)
         if counter is None:
             # No way there that the kernel could take, or no room for another one.
             self._rests_until = now + LONGEST_REST
             return
+        rest = self._rest
         self._move(Event.PROMOTED)
         self.passage, self.counter, self._since = passage, counter, now
         self._reception, self._told, self._glanced = stream.source_reception, begun, Glance(0, 0, 0, 0)
         passage.sink.feeds.append(self)
         stream.refresh()
-        # What came in the meantime comes before what the kernel has: taken back once more, if there is any.
+        # What came in the meantime comes before what the kernel has: taken back once more, if there is any,
+        # but with no need to rest.
         stream.empty_twin(now)
+        if not self.is_active:
+            self._rest, self._rests_until = rest, now
 
     def _take_back(self, event: Event) -> None:
         passage = self.passage

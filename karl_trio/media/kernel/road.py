@@ -177,17 +177,20 @@ class KernelRoad:
         promotion.visit(now)
         return promotion.is_active
 
-    def admit(self, stream: Stream, passage: Passage, counter: Counter) -> int | None:
-        """Let the kernel relay a passage from now on; return the index of its counter.
+    def ways(self, passage: Passage) -> Ways | None:
+        """Return the routes of a passage; None if there are none that the kernel could take by itself."""
+        onward = self._routes.find(passage.out.address, passage.destination.address, passage.sink.port.tos)
+        back = self._routes.find(passage.local.address, passage.source.address)
+        return None if onward is None or back is None else Ways(onward, back)
 
-        None if there is no room, or no route that the kernel could take by itself.
+    def admit(self, stream: Stream, passage: Passage, ways: Ways, counter: Counter) -> int | None:
+        """Let the kernel relay a passage from now on; return its counter, None if there is no room.
 
         Args:
             counter: what to count on from.
         """
         port = passage.sink.port
-        ways = self._ways(passage)
-        if ways is None or not self._free:
+        if not self._free:
             return None
         index = self._free.popleft()
         counter.write(self.counters.memory, self.counters.offset(index))
@@ -236,13 +239,8 @@ class KernelRoad:
         for number, (key, (passage, ways, stream)) in enumerate(list(self.active.items())):
             if number % SLICE == 0:
                 await trio.lowlevel.checkpoint()
-            if key in self.active and self._ways(passage) != ways and stream.promotion is not None:
+            if key in self.active and self.ways(passage) != ways and stream.promotion is not None:
                 stream.promotion.failed()
-
-    def _ways(self, passage: Passage) -> Ways | None:
-        onward = self._routes.find(passage.out.address, passage.destination.address, passage.sink.port.tos)
-        back = self._routes.find(passage.local.address, passage.source.address)
-        return None if onward is None or back is None else Ways(onward, back)
 
 
 def _empty(news: socket.socket) -> None:

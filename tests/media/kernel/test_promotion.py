@@ -30,10 +30,15 @@ class FakeRoad:
         self.passage = None
         self.counter = None
         self.has_room = True
+        self.admitted = lambda stream: None
 
-    def admit(self, stream, passage, counter):
+    def ways(self, passage):
+        return "the usual way"
+
+    def admit(self, stream, passage, ways, counter):
         if not self.has_room:
             return None
+        self.admitted(stream)
         self.passage, self.counter = passage, counter
         return 3
 
@@ -109,6 +114,19 @@ async def test_it_needs_both_ends_and_a_source_that_has_proved_itself(autojump_c
     assert (road.passage.out, road.passage.destination) == (bob.port.endpoint, BOB)
     # Payload type 72 looks like RTCP, and 96 is of another clock.
     assert (road.passage.payload_types, road.passage.clock_rate) == ({0, 101}, 8000)
+
+
+async def test_what_comes_while_it_is_promoted_is_relayed_and_costs_no_rest(autojump_clock, road, alice, bob):
+    alice.sinks, bob.sinks = (bob,), (alice,)
+    for sequence in (1, 2):
+        deliver(alice, rtp(sequence), ALICE, now=trio.current_time())
+        deliver(bob, rtp(sequence), BOB, now=trio.current_time())
+    passing = alice.promotion = Passing(road, alice)
+    road.admitted = lambda stream: stream.port.twin.inbox.append((rtp(3), ALICE.sockaddr))
+    assert not await visit_after(passing, 1.0)
+    assert sent_by(bob)[-1] == (rtp(3), BOB)
+    road.admitted = lambda stream: None
+    assert await visit_after(passing, 0.1)
 
 
 async def test_one_packet_is_no_proof(autojump_clock, road, alice, bob):
