@@ -24,6 +24,13 @@ SAMPLE_SLICE = 50
 KERNEL_SLICE = 10
 """The same where the kernel relays: what it counted is taken over too, and some streams are promoted."""
 
+LONGEST_STRETCH = 0.0005
+"""Seconds of work on a sample after which it rests. With thousands of calls it takes a tenth of a second, and
+a busy core must not be kept that long from what the kernel relays on it."""
+
+REST = 0.001
+"""Seconds of rest, about the shortest there is; a sample of 20,000 calls is then done within its second."""
+
 QUEUE_ROUNDS = 5
 """Each port's queues are looked at every so many samples: it takes system calls, and drops can wait."""
 
@@ -96,8 +103,12 @@ async def take_sample(
     tally, errors, queue_drops, streams = totals.tally, totals.errors, totals.queue_drops, 0
     tally_kernel, streams_kernel = totals.tally_kernel, 0
     size = SAMPLE_SLICE if kernel is None else KERNEL_SLICE
+    begun = trio.current_time()
     for first in range(0, len(calls), size):
         now = trio.current_time()
+        if now - begun > LONGEST_STRETCH:
+            await trio.sleep(REST)
+            begun = now = trio.current_time()
         for call in calls[first : first + size]:
             for stream in call.relayed:
                 streams += 1

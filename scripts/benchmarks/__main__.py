@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import calls, control, relay, report
+from . import calls, control, relay, report, steps
 from .errors import MeasurementError
 from .phones import PACKETS_PER_SECOND
 from .processor import Patience, choose_cores
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="scripts/bench", description="Measure karl-trio beside rtpengine.")
-    benches = top.add_subparsers(dest="bench", required=True, metavar="relay|control|calls")
+    benches = top.add_subparsers(dest="bench", required=True, metavar="relay|control|calls|steps")
 
     packets = benches.add_parser(
         "relay", help="packets a second on one core, cost and delay of each (needs root)"
@@ -99,6 +99,11 @@ def parser() -> argparse.ArgumentParser:
     )
     many.set_defaults(measure=_calls)
     many.add_argument("--calls", type=_positive, default=4000, metavar="N", help="how many; default 4000")
+
+    parts = benches.add_parser("steps", help="what each step of the userspace road costs, without any peer")
+    parts.set_defaults(measure=_steps)
+    parts.add_argument("--batches", type=_positive, default=2000, metavar="N", help="how many; default 2000")
+    parts.add_argument("--json", metavar="FILE", help="write the figures to this file as well")
 
     for bench in (packets, cycles, many):
         bench.add_argument(
@@ -177,6 +182,12 @@ def _calls(options: argparse.Namespace, cores: tuple[int, int], directory: Path)
         directory=directory,
     )
     print(report.calls_table(result))
+    return result
+
+
+def _steps(options: argparse.Namespace, *_: object) -> dict[str, Any]:
+    result = steps.measure(options.batches)
+    print(report.steps_table(result))
     return result
 
 

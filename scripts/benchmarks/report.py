@@ -134,6 +134,11 @@ def calls_table(result: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def steps_table(result: dict[str, Any]) -> str:
+    """Return what a packet costs in each arrangement."""
+    return table(["a packet is", "us"], [[name, number(cost, 2)] for name, cost in result["steps"].items()])
+
+
 def _find(tree: dict[str, Any], path: Sequence[str]) -> float | None:
     found: Any = tree
     for key in path:
