@@ -174,9 +174,13 @@ def settle_mux(call: Call, media: Media, peer: Leg | None, *, is_muxed: bool, no
 
 def _join_rtcp(call: Call, face: Face) -> None:
     """Let RTCP come and go as RTP does."""
+    carrier = face.carrier
     if face.rtcp is not None:
         call.stop(face.rtcp)
-        face.carrier.companion = face.rtcp = None
+        # Another media of a bundle may have RTCP beside the port in its place by now.
+        if carrier.companion is face.rtcp:
+            carrier.companion = None
+        face.rtcp = None
 
 
 def _part_rtcp(call: Call, media: Media, face: Face, now: float) -> None:

@@ -45,6 +45,12 @@ def bundle(audio, video=None, **options):
     return body(audio, audio if video is None else video, group="a v", mids=("a", "v"), **options)
 
 
+def swapped(text):
+    """The same SDP with video first."""
+    head, audio_part, video_part = text.replace("\r\nm=", "\r\n|m=").split("|")
+    return head.replace("BUNDLE a v", "BUNDLE v a") + video_part + audio_part
+
+
 def group(description):
     return [" ".join(description.bundle)] if description.bundle else []
 
@@ -359,11 +365,8 @@ class TestReInvite:
 
     async def test_the_media_may_change_places(self, proxy, pair, call):
         for_bob, for_alice = call
-        head, audio_part, video_part = pair.shared().replace("\r\nm=", "\r\n|m=").split("|")
-        swapped = head.replace("BUNDLE a v", "BUNDLE v a") + video_part + audio_part
-        assert ports(proxy.offer(swapped, to_tag="bob")) == for_bob[::-1]
-        head, audio_part, video_part = pair.separate().replace("\r\nm=", "\r\n|m=").split("|")
-        answered = proxy.answer(head + video_part + audio_part)
+        assert ports(proxy.offer(swapped(pair.shared()), to_tag="bob")) == for_bob[::-1]
+        answered = proxy.answer(swapped(pair.separate()))
         assert (group(answered), ports(answered)) == (["v a"], [for_alice] * 2)
         assert [section.mid for section in answered.media] == ["v", "a"]
         await trio.testing.wait_all_tasks_blocked()
@@ -438,6 +441,25 @@ async def test_rtcp_beside_a_port_ends_with_its_media(proxy, pair):
     assert await pair.video.hear(2) == [(video(1), for_video), (report(VIDEO), for_video)]
     pair.video.say(report(8, VIDEO), for_video)
     assert await pair.one.hear(1) == [(report(8, VIDEO), port)]
+
+
+async def test_another_media_can_have_rtcp_beside_the_port_in_place_of_the_first(proxy, pair):
+    _, _, port = await bundled_call(proxy, pair)
+    proxy.offer(pair.separate(mids=("a", "v")), from_tag="bob", to_tag="alice")
+    one = pair.one.endpoint.port
+    proxy.answer(body(one, 0, mids=("a", "v"), mux=False), from_tag="bob", to_tag="alice")
+    # Bob names the other one first, and she takes but the first again.
+    told = proxy.offer(swapped(pair.separate(mids=("a", "v"))), from_tag="bob", to_tag="alice")
+    assert group(told) == ["v a"]
+    refusal = swapped(body(0, one, mids=("a", "v"), mux=False))
+    for_video, _ = ports(proxy.answer(refusal, from_tag="bob", to_tag="alice"))
+    await trio.testing.wait_all_tasks_blocked()
+    pair.one.say(video(1), port)
+    assert await pair.video.hear(1) == [(video(1), for_video)]
+    pair.one.rtcp.sendto(report(VIDEO), ("127.0.0.1", port))
+    assert await pair.video.hear(1, pair.video.rtcp) == [(report(VIDEO), for_video + 1)]
+    pair.video.rtcp.sendto(report(8, VIDEO), ("127.0.0.1", for_video + 1))
+    assert await pair.one.hear(1, pair.one.rtcp) == [(report(8, VIDEO), port)]
 
 
 async def test_rtcp_that_is_still_sent_to_the_port_of_an_ended_bundle_goes_to_the_media_that_it_is_about(
