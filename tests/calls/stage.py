@@ -14,11 +14,11 @@ from karl_trio.config import Settings
 from karl_trio.endpoint import Endpoint
 from karl_trio.media.poller import GATHERING, Poller
 
-from ..media.fakes import receiver_report, rtp
 from .conftest import make_interfaces
 from .conversation import RECEIVING, SENDING, Party
 from .loops import Loop
 from .proxy import Proxy
+from .speech import told_apart
 from .test_interleavings import check_books
 
 LOCAL = {"192.0.2.10": "127.0.0.1", "192.0.2.20": "127.0.0.2"}
@@ -77,9 +77,15 @@ class Stage(RuleBasedStateMachine):
         await wait_all_tasks_blocked()
         check_books(self.calls, self.interfaces)
         assert len(self.calls) == (1 if self.dialogues else 0)
-        streams = [stream for call in self.calls for stream in call.streams]
+        sockets = {
+            stream
+            for call in self.calls
+            for _, media in call.media
+            for face in media.faces
+            for stream in face.sockets
+        }
         # The task of a call that became part of another one goes on.
-        assert self._tasks() == len(self.calls) + self.merged + len(streams)
+        assert self._tasks() == len(self.calls) + self.merged + len(sockets)
         if self.dialogues and all(each.offerer is None for each in self.dialogues):
             await self._check_media()
 
@@ -93,10 +99,10 @@ class Stage(RuleBasedStateMachine):
                 for mid in dialogue.order:
                     if (target := dialogue.told.get((party.tag, mid))) is not None:
                         self.sequence += 1
-                        datagram = rtp(self.sequence)
-                        party.lines[mid].phone.rtp.sendto(datagram, target)
-                        for phone, source in self._listeners(party, mid):
-                            expected[phone.endpoint, datagram, source] += 1
+                        line = party.lines[mid]
+                        line.phone.rtp.sendto(party.say(mid, self.sequence), target)
+                        for phone, source, name in self._listeners(party, mid):
+                            expected[phone.endpoint, line.speech(self.sequence), source, name] += 1
         assert await self._hear(expected.total()) == expected
         if is_a_call_of_two(self) and not (self.listener or self.merged):
             await self._check_rtcp()
@@ -108,13 +114,16 @@ class Stage(RuleBasedStateMachine):
         for party in (dialogue.caller, dialogue.callee):
             other = dialogue.other(party)
             for mid in dialogue.order:
+                line = party.lines[mid]
+                if line.is_fax:
+                    continue
                 if (party.tag, mid) in dialogue.told and (other.tag, mid) in dialogue.told:
                     self.sequence += 1
-                    report = receiver_report(ssrc=self.sequence)
+                    report = line.report(self.sequence)
                     sender, target = dialogue.rtcp_of(party, mid)
                     listener, source = dialogue.rtcp_of(other, mid)
                     sender.sendto(report, target)
-                    expected[Endpoint(*listener.getsockname()), report, source] += 1
+                    expected[Endpoint(*listener.getsockname()), report, source, None] += 1
         assert await self._hear(expected.total()) == expected
 
     async def _hear(self, wanted):
@@ -124,7 +133,9 @@ class Stage(RuleBasedStateMachine):
         while True:
             await self._let_media_through()
             for phone in self._phones():
-                heard.update(phone.everything())
+                for here, datagram, source in phone.everything():
+                    bare, name = told_apart(datagram)
+                    heard[here, bare, source, name] += 1
             if heard.total() >= wanted or time.monotonic() > give_up:
                 return heard
 
@@ -139,25 +150,33 @@ class Stage(RuleBasedStateMachine):
         await wait_all_tasks_blocked()
 
     def _listeners(self, party, mid):
-        """Return the phones that must hear a party, and where from: the very port that they were told."""
+        """Return the phones that must hear a party, and where from: the very port that they were told.
+
+        A phone that has several media at one port may want their names in the packets, which are the third.
+        """
         if self.is_blocked or party.lines[mid].direction not in SENDING:
             return
-        if self.listener is not None and self.listener.source is party and mid in self.listener.told:
-            yield self.listener.lines[mid].phone, self.listener.told[mid]
+        if self.listener is not None and self.listener.hears(party, mid):
+            yield self.listener.lines[mid].phone, self.listener.told[mid], None
         for dialogue in self.dialogues:
             if party in (dialogue.caller, dialogue.callee) and mid in dialogue.order:
                 other = dialogue.other(party)
                 line = other.lines[mid]
                 source = dialogue.told.get((other.tag, mid))
                 if source is not None and line.direction in RECEIVING:
-                    yield line.phone, source
+                    yield line.phone, source, other.name_in(mid)
 
-    def _check_sdp(self, description):
+    def _check_sdp(self, description, *, is_answer):
         for line in description.text.splitlines():
-            assert "127.0.0.1" not in line.split()
-            assert "127.0.0.2" not in line.split()
+            assert not {"127.0.0.1", "127.0.0.2"}.intersection(line.split())
+            assert not line.startswith(("a=ice-", "a=candidate", "a=end-of-candidates"))
         for section in description.media:
             assert section.address in (*LOCAL, "0.0.0.0")
+        bundled = [section for section in description.media if section.mid in description.bundle]
+        assert len(bundled) == len(description.bundle)
+        assert all(section.rtcp_mux or section.is_bundle_only for section in bundled)
+        if is_answer:
+            assert len({(section.address, section.port) for section in bundled}) <= 1
 
     # Odds and ends
 

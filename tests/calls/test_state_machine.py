@@ -24,21 +24,29 @@ from karl_trio.calls.timeouts import sweep
 from karl_trio.errors import InvalidSdp, InvalidSessionState, NgError
 from karl_trio.ng.requests import structure
 from karl_trio.sdp.description import parse
+from karl_trio.sdp.extensions import MID
 
-from .conversation import ANSWERS, Dialogue, Line, Listener
+from .conversation import ANSWERS, KINDS, Dialogue, Line, Listener, Party
 from .phones import Phone
 from .proxy import sdp
 from .stage import LOCAL, Stage, is_a_call_of_two
 
 MOST_BRANCHES = 3
 
-KINDS = {"a": "audio", "v": "video", "w": "video"}
-
 dialogues = st.integers(0, MOST_BRANCHES - 1)
 mux_words = st.sampled_from(["offer", "require", "demux", "accept", "reject"])
-first_media = st.sampled_from(["a", "av"])
+first_media = st.sampled_from(["a", "av", "av"])
+bundles = st.sampled_from(
+    [
+        *([], ["reject"], ["offer"], ["require"], ["strict"]),
+        *(["accept"], ["accept"], ["accept", "offer"], ["accept", "require"]),
+    ]
+)
+"""The words of the key `bundle`."""
+
 sides = st.booleans()
 seldom = st.sampled_from([False, False, False, True])
+mostly = st.sampled_from([True, True, True, False])
 directions = st.sampled_from(["sendrecv", "sendrecv", "sendonly", "recvonly", "inactive"])
 some_replies = st.lists(st.integers(0, 5), min_size=3, max_size=3)
 replies = some_replies | some_replies | some_replies | st.none()
@@ -54,20 +62,40 @@ class Conversations(Stage):
 
     # Setting up
 
-    @initialize(media=first_media, direction=directions, forks=sides, outside=sides, replies=some_replies)
-    def begin(self, media, direction, forks, outside, replies):
-        self._invite(media, direction, forks, outside, replies)
+    @initialize(
+        media=first_media,
+        direction=directions,
+        forks=sides,
+        outside=sides,
+        bundle=st.none() | bundles,
+        knows_bundles=mostly,
+        replies=some_replies,
+    )
+    def begin(self, **draws):
+        self._invite(**draws)
 
     @precondition(lambda self: not self.dialogues)
-    @rule(media=first_media, direction=directions, forks=sides, outside=sides, replies=replies)
-    def invite(self, media, direction, forks, outside, replies):
-        self._invite(media, direction, forks, outside, replies)
+    @rule(
+        media=first_media,
+        direction=directions,
+        forks=sides,
+        outside=sides,
+        bundle=st.none() | bundles,
+        knows_bundles=mostly,
+        replies=replies,
+    )
+    def invite(self, **draws):
+        self._invite(**draws)
 
-    def _invite(self, media, direction, forks, outside, replies):
+    def _invite(self, *, media, direction, forks, outside, bundle, knows_bundles, replies):
         self.alice = self._party("alice")
+        self.alice.knows_bundles = knows_bundles
         for mid in media:
             self.alice.line(mid, KINDS[mid]).direction = direction
         names = {"to_interface": "out"} if outside else {}
+        if bundle is not None:
+            self._bundle(self.alice, list(media))
+            names["bundle"] = bundle
         branch = "z9hG4bK-0" if forks else None
         self._carry_out(self._call_branch, list(media), branch, names, None if forks else replies)
 
@@ -84,6 +112,7 @@ class Conversations(Stage):
 
     async def _call_branch(self, order, branch, names, replies):
         dialogue = Dialogue(self.alice, self._party(f"bob-{len(self.parties)}"), branch)
+        dialogue.callee.knows_bundles = self.alice.knows_bundles
         self.dialogues.append(dialogue)
         self._offer(dialogue, self.alice, order, to_tag=None, via_branch=branch, **names)
         if replies is not None:
@@ -132,6 +161,7 @@ class Conversations(Stage):
         line = party.lines[dialogue.media_of(party)[0]]
         if line.is_rejected:
             return
+        line = line.home
         while len(line.phones) < 3:
             line.phones.append(Phone(party.address))
         line.at = (line.at + by) % 3
@@ -144,8 +174,7 @@ class Conversations(Stage):
         dialogue, party = self._established(0, by_caller)
         order = dialogue.media_of(party)
         for mid in KINDS.keys() - order:
-            line = party.line(mid, KINDS[mid])
-            line.direction, line.is_rejected = "sendrecv", False
+            party.add(mid)
             order = [mid, *order] if in_front else [*order, mid]
             break
         self._carry_out(self._offer_again, dialogue, party, replies, order)
@@ -169,6 +198,54 @@ class Conversations(Stage):
         dialogue, party = self._established(0, by_caller)
         self._carry_out(self._offer_again, dialogue, party, replies, dialogue.media_of(party)[::-1])
 
+    @precondition(is_a_call_of_two)
+    @rule(
+        by_caller=sides,
+        is_bundle=mostly,
+        spreads=sides,
+        names=sides,
+        other_knows=mostly,
+        bundle=bundles,
+        replies=replies,
+    )
+    def bundle_media_or_not(self, by_caller, is_bundle, spreads, names, other_knows, bundle, replies):
+        dialogue, party = self._established(0, by_caller)
+        dialogue.other(party).knows_bundles = other_knows
+        party.spreads, party.names_packets = spreads, names
+        if is_bundle:
+            self._bundle(party, dialogue.media_of(party))
+        else:
+            party.bundle = []
+        self._carry_out(self._offer_again, dialogue, party, replies, bundle=bundle)
+
+    def _bundle(self, party, order):
+        party.bundle = list(order)
+        for mid in order:
+            party.lines[mid].shares_port = True
+
+    # While an offer waits for its answer, media that it moved and that become others are not told apart.
+    @precondition(lambda self: is_a_call_of_two(self) and self.dialogues[0].offerer is None)
+    @rule(by_caller=sides, replies=replies)
+    def switch_to_fax_and_back(self, by_caller, replies):
+        dialogue, party = self._established(0, by_caller)
+        line = party.lines[dialogue.media_of(party)[0]]
+        line.kind = KINDS[line.mid] if line.is_fax else "image"
+        self._carry_out(self._offer_again, dialogue, party, replies)
+
+    @precondition(is_talking)
+    @rule(
+        which=dialogues,
+        by_caller=sides,
+        ice=st.sampled_from([None, "media", "session"]),
+        trickles=sides,
+        replies=replies,
+    )
+    def speak_ice(self, which, by_caller, ice, trickles, replies):
+        dialogue, party = self._established(which, by_caller)
+        is_known = dialogue.offerer is None and not party.is_moving
+        party.ice, party.is_trickling = ice, trickles and ice is not None and is_known
+        self._carry_out(self._offer_again, dialogue, party, replies)
+
     async def _offer_again(self, dialogue, party, replies=None, order=None, **keys):
         other = dialogue.other(party)
         self._offer(dialogue, party, order or dialogue.media_of(party), to_tag=other.tag, **keys)
@@ -180,11 +257,9 @@ class Conversations(Stage):
         dialogue.offerer = party
         other = dialogue.other(party)
         keys |= {"call_id": dialogue.call_id, "from_tag": party.tag}
-        description = self.proxy.offer(party.say(order), **keys)
-        dialogue.tell(other, description, LOCAL)
-        sections = zip(order, description.media, strict=True)
-        dialogue.offered_mux = {mid for mid, section in sections if section.rtcp_mux}
-        self._check_sdp(description)
+        dialogue.offered = self.proxy.offer(party.offer(order), **keys)
+        dialogue.tell(other, dialogue.offered, LOCAL)
+        self._check_sdp(dialogue.offered, is_answer=False)
 
     # Answers
 
@@ -198,17 +273,30 @@ class Conversations(Stage):
         self._answer(dialogue, replies, again=again)
 
     def _answer(self, dialogue, replies, *, again=False):
-        offerer = dialogue.offerer
+        offerer, offered = dialogue.offerer, dialogue.offered
         party = dialogue.other(offerer)
-        for mid, number in zip(dialogue.order, replies, strict=False):
-            offered = offerer.lines[mid]
-            line = party.line(mid, offered.kind)
-            line.shares_port = mid in dialogue.offered_mux and number < 4
-            line.is_rejected = offered.is_rejected or number == 5
+        group = dialogue.group_in(offered)
+        # What is offered as a part of the bundle only has no port of its own.
+        is_only = any("bundle-only" in section.attributes for section in offered.media)
+        for mid, section, number in zip(dialogue.order, offered.media, replies, strict=False):
+            theirs = offerer.lines[mid]
+            line = party.line(mid, theirs.kind)
+            line.name = section.mid or line.name
+            line.shares_port = section.rtcp_mux and number < 4
+            ids = [each.id for each in section.extensions if each.uri == MID and party.knows_bundles]
+            line.name_id = ids[0] if ids else None
+            is_open = section.port or (party.knows_bundles and section.is_bundle_only)
+            line.is_rejected = theirs.is_rejected or number == 5 or not is_open
             if not line.is_rejected:
-                choices = ANSWERS[offered.direction]
+                choices = ANSWERS[theirs.direction]
                 line.direction = choices[number % len(choices)]
-        body = party.say(dialogue.order)
+        accepted = [mid for mid in group if party.knows_bundles and not party.lines[mid].is_rejected]
+        for mid in accepted:
+            party.lines[mid].shares_port = True
+        body = party.answer(dialogue.order, accepted)
+        for mid in group[1:] if is_only else []:
+            # It may know no better.
+            party.lines[mid].is_rejected |= mid not in accepted
         keys = {"call_id": dialogue.call_id, "from_tag": offerer.tag, "to_tag": party.tag}
         if not dialogue.is_answered:
             keys["via_branch"] = dialogue.branch
@@ -216,9 +304,10 @@ class Conversations(Stage):
         if again:
             assert self.proxy.answer(body, **keys) == description
         dialogue.is_answered, dialogue.offerer, dialogue.agreed = True, None, dialogue.order
+        offerer.take_answer(dialogue.order, dialogue.group_in(description))
         dialogue.tell(offerer, description, LOCAL)
         dialogue.settle(offerer, description)
-        self._check_sdp(description)
+        self._check_sdp(description, is_answer=True)
 
     # What may come between
 
@@ -267,14 +356,17 @@ class Conversations(Stage):
             reply = self.proxy.subscribe(from_tag=party.tag, flags=["directional"])
         except InvalidSessionState:
             return  # every media of it is rejected
-        mids = [source.media.advertised.mid for source in reply.sources]
-        lines = {mid: Line(mid, KINDS[mid], [Phone("127.0.2.1")]) for mid in mids}
+        names = {line.name: line.mid for line in party.lines.values()}
+        mids = [names[source.media.advertised.mid] for source in reply.sources]
+        lines = {mid: Line(mid, KINDS[mid], [Phone("127.0.2.1")], mid) for mid in mids}
         sections = parse(reply.sdp).media
         told = {mid: (LOCAL[each.address], each.port) for mid, each in zip(mids, sections, strict=True)}
         self.listener = Listener(reply.to_tag, party, lines, told)
-        media = [(line.kind, line.phone.endpoint.port, ["recvonly"]) for line in lines.values()]
         if is_answered:
-            self.proxy.subscribe_answer(sdp(0, media=media, address="127.0.2.1"), reply.to_tag)
+            for line in lines.values():
+                line.direction = "recvonly"
+            listener = Party(reply.to_tag, "127.0.2.1", lines)
+            self.proxy.subscribe_answer(listener.offer(mids), reply.to_tag)
         else:
             told.clear()
 
@@ -300,7 +392,7 @@ class Conversations(Stage):
         (dialogue,) = self.dialogues
         is_plain = dialogue.offerer is None and not (self.listener or self.is_blocked or self.merged)
         return is_plain and all(
-            set(party.lines) == {"a"} and (party.tag, "a") in dialogue.told
+            set(party.lines) == {"a"} and not party.lines["a"].is_fax and (party.tag, "a") in dialogue.told
             for party in (dialogue.caller, dialogue.callee)
         )
 
