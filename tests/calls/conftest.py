@@ -11,6 +11,7 @@ from karl_trio.config import Settings, parse_interfaces
 from karl_trio.media.interfaces import Interfaces
 from karl_trio.media.poller import Poller
 
+from .bundles import Phones
 from .phones import Phone
 from .proxy import Proxy
 
@@ -53,3 +54,8 @@ def phones():
     yield make
     for phone in made:
         phone.close()
+
+
+@pytest.fixture
+def pair(phones):
+    return Phones(phones)
