@@ -50,6 +50,9 @@ LONGEST_REST = 64.0
 """Seconds that a stream rests at most, after it was taken back again and again. Each change of road costs
 about as much as two packets."""
 
+TRIES = 3
+"""How often in a row a stream is promoted if packets come in between, as they do on a slow machine."""
+
 STEADY = 10.0
 """Seconds on the kernel's road after which earlier failures are forgotten."""
 
@@ -191,7 +194,9 @@ class Passing:
         if self.state is State.KERNEL:
             self._glance(now)
         elif self.state is State.USERSPACE and now >= self._rests_until:
-            self._promote(now)
+            for _ in range(TRIES):
+                if not self._promote(now):
+                    break
 
     def reconsider(self) -> None:
         if self.state is State.KERNEL and Passage.of(self.stream) != self.passage:
@@ -211,24 +216,25 @@ class Passing:
         elif self.state is State.USERSPACE:
             self._move(Event.CLOSED)
 
-    def _promote(self, now: float) -> None:
+    def _promote(self, now: float) -> bool:
+        """Promote the stream if it may be; return whether to try again, for a packet came in between."""
         stream = self.stream
         passage = Passage.of(stream)
         if passage is None:
-            return
+            return False
         # Asked beforehand, as it takes the longest: what comes between here and there takes the stream back.
         ways = self.road.ways(passage)
         if not stream.empty_twin(now):
-            return
+            return False
         begun = Counter.of(stream.source_reception, stream.payload_type)
         # Some of what waited may have changed it.
         if begun is None or Passage.of(stream) != passage:
-            return
+            return False
         counter = None if ways is None else self.road.admit(stream, passage, ways, begun)
         if counter is None:
             # No way there that the kernel could take, or no room for another one.
             self._rests_until = now + LONGEST_REST
-            return
+            return False
         rest = self._rest
         self._move(Event.PROMOTED)
         self.passage, self.counter, self._since = passage, counter, now
@@ -238,8 +244,10 @@ class Passing:
         # What came in the meantime comes before what the kernel has: taken back once more, if there is any,
         # but with no need to rest.
         stream.empty_twin(now)
-        if not self.is_active:
-            self._rest, self._rests_until = rest, now
+        if self.is_active:
+            return False
+        self._rest, self._rests_until = rest, now
+        return True
 
     def _take_back(self, event: Event) -> None:
         passage = self.passage

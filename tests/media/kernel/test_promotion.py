@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from itertools import count
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +14,7 @@ from attrs import evolve
 from karl_trio.endpoint import Endpoint
 from karl_trio.media.filters import PayloadFilter
 from karl_trio.media.kernel.flows import Glance
-from karl_trio.media.kernel.promotion import FIRST_REST, LONGEST_REST, STEADY, Event, Passing, State
+from karl_trio.media.kernel.promotion import FIRST_REST, LONGEST_REST, STEADY, TRIES, Event, Passing, State
 from karl_trio.media.relay import relay
 
 from ..fakes import deliver, make_stream, rtp, sent_by
@@ -116,15 +118,31 @@ async def test_it_needs_both_ends_and_a_source_that_has_proved_itself(autojump_c
     assert (road.passage.payload_types, road.passage.clock_rate) == ({0, 101}, 8000)
 
 
-async def test_what_comes_while_it_is_promoted_is_relayed_and_costs_no_rest(autojump_clock, road, alice, bob):
+async def test_what_comes_while_it_is_promoted_is_relayed_first(autojump_clock, road, alice, bob):
     alice.sinks, bob.sinks = (bob,), (alice,)
     for sequence in (1, 2):
         deliver(alice, rtp(sequence), ALICE, now=trio.current_time())
         deliver(bob, rtp(sequence), BOB, now=trio.current_time())
     passing = alice.promotion = Passing(road, alice)
-    road.admitted = lambda stream: stream.port.twin.inbox.append((rtp(3), ALICE.sockaddr))
+    early = deque([3, 4])
+    road.admitted = lambda stream: (
+        early and stream.port.twin.inbox.append((rtp(early.popleft()), ALICE.sockaddr))
+    )
+    assert await visit_after(passing, 1.0)
+    assert [datagram for datagram, _ in sent_by(bob)[-2:]] == [rtp(3), rtp(4)]
+    assert road.counter.highest == 4
+
+
+async def test_a_stream_that_is_never_quiet_is_tried_again_later(autojump_clock, road, alice, bob):
+    alice.sinks, bob.sinks = (bob,), (alice,)
+    for sequence in (1, 2):
+        deliver(alice, rtp(sequence), ALICE, now=trio.current_time())
+        deliver(bob, rtp(sequence), BOB, now=trio.current_time())
+    passing = alice.promotion = Passing(road, alice)
+    numbers = count(3)
+    road.admitted = lambda stream: stream.port.twin.inbox.append((rtp(next(numbers)), ALICE.sockaddr))
     assert not await visit_after(passing, 1.0)
-    assert sent_by(bob)[-1] == (rtp(3), BOB)
+    assert alice.packets == 2 + TRIES
     road.admitted = lambda stream: None
     assert await visit_after(passing, 0.1)
 
