@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from karl_trio.calls.rates import QUEUE_ROUNDS, measure, take_sample
+from karl_trio.calls.rates import KERNEL_SLICE, QUEUE_ROUNDS, REST, measure, take_sample
 from karl_trio.calls.statistics import list_reply, query_reply, statistics_reply
 from karl_trio.rtp.tally import PACKET
 
@@ -103,6 +103,22 @@ async def test_rates_are_per_second(proxy, calls, nursery, autojump_clock):
     assert calls.rates.packets == pytest.approx(50)
     current = statistics_reply(calls, 3.5)["currentstatistics"]
     assert (current["packetrate"], current["byterate"], current["sessionsown"]) == (50, 8600, 1)
+
+
+async def test_a_long_sample_rests_so_that_it_keeps_nobody_from_the_core(proxy, calls, autojump_clock):
+    for number in range(2 * KERNEL_SLICE + 1):
+        proxy.offer(sdp(4000), call_id=f"call-{number}")
+
+    class SlowRoad:
+        def visit(self, stream, now):
+            autojump_clock.jump(0.0001)
+            return False
+
+    streams = sum(len(list(call.relayed)) for call in calls)
+    begun = trio.current_time()
+    await take_sample(list(calls), calls.totals, 0, SlowRoad())
+    # Between the slices, each of which takes longer than it may go on for.
+    assert trio.current_time() - begun == pytest.approx(streams * 0.0001 + 2 * REST)
 
 
 async def test_datagrams_that_the_kernel_drops_at_a_full_queue_are_counted(proxy, calls):

@@ -86,12 +86,17 @@ async def bob(autojump_clock):
     return make_stream(30002, phone=BOB, clock_rates={0: 8000})
 
 
-@pytest.fixture
-async def promoted(road, alice, bob):
-    alice.sinks, bob.sinks = (bob,), (alice,)
+def speak(alice, bob):
+    """Let both phones be heard, and believed."""
     for sequence in (1, 2):
         deliver(alice, rtp(sequence), ALICE, now=trio.current_time())
         deliver(bob, rtp(sequence), BOB, now=trio.current_time())
+
+
+@pytest.fixture
+async def promoted(road, alice, bob):
+    alice.sinks, bob.sinks = (bob,), (alice,)
+    speak(alice, bob)
     passing = alice.promotion = Passing(road, alice)
     passing.visit(trio.current_time())
     assert passing.state is State.KERNEL
@@ -120,9 +125,7 @@ async def test_it_needs_both_ends_and_a_source_that_has_proved_itself(autojump_c
 
 async def test_what_comes_while_it_is_promoted_is_relayed_first(autojump_clock, road, alice, bob):
     alice.sinks, bob.sinks = (bob,), (alice,)
-    for sequence in (1, 2):
-        deliver(alice, rtp(sequence), ALICE, now=trio.current_time())
-        deliver(bob, rtp(sequence), BOB, now=trio.current_time())
+    speak(alice, bob)
     passing = alice.promotion = Passing(road, alice)
     early = deque([3, 4])
     road.admitted = lambda stream: (
@@ -135,9 +138,7 @@ async def test_what_comes_while_it_is_promoted_is_relayed_first(autojump_clock, 
 
 async def test_a_stream_that_is_never_quiet_is_tried_again_later(autojump_clock, road, alice, bob):
     alice.sinks, bob.sinks = (bob,), (alice,)
-    for sequence in (1, 2):
-        deliver(alice, rtp(sequence), ALICE, now=trio.current_time())
-        deliver(bob, rtp(sequence), BOB, now=trio.current_time())
+    speak(alice, bob)
     passing = alice.promotion = Passing(road, alice)
     numbers = count(3)
     road.admitted = lambda stream: stream.port.twin.inbox.append((rtp(next(numbers)), ALICE.sockaddr))
